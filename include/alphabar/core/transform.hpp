@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: MIT
+//
+// transform and transform_rows: a formula over the elements of tensors, in one pass over memory.
+#pragma once
+
+#include <alphabar/core/element.hpp>
+#include <alphabar/core/error.hpp>
+#include <alphabar/core/tensor.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace alphabar {
+
+/// What a space's loops run over: `rows` samples of `row_size` elements, one after the other in memory.
+///
+/// Elements are counted within their sample. Blocks of 256 of them are the leaves of sums, and 64 blocks are a chunk, the
+/// unit of work of one thread. No result depends on who works on which chunk.
+struct row_layout {
+    std::size_t rows;
+    std::size_t row_size;
+
+    static constexpr std::size_t block = 256;
+    static constexpr std::size_t chunk = 64 * block;
+
+    ALPHABAR_HOST_DEVICE constexpr std::size_t chunks_per_row() const { return (row_size + chunk - 1) / chunk; }
+    ALPHABAR_HOST_DEVICE constexpr std::size_t chunks() const { return rows * chunks_per_row(); }
+};
+
+/// The formula of every row: formulas[row] is f.
+template <class F>
+struct one_formula {
+    F f;
+    ALPHABAR_HOST_DEVICE constexpr F const& operator[](std::size_t) const { return f; }
+};
+
+/// A formula for each row: formulas[row] is data[row].
+template <class F>
+struct row_formulas {
+    F const* data;
+    ALPHABAR_HOST_DEVICE constexpr F const& operator[](std::size_t row) const { return data[row]; }
+};
+
+/// An input that lies in memory: element i of row r at data[r * row_size + i].
+template <class T>
+struct stored_source {
+    using element_type = T;
+    using argument_type = compute_t<T>;
+    T const* data;
+};
+
+/// An input that a generator makes; formulas see its elements as Argument.
+template <class G, class Argument>
+struct made_source {
+    using argument_type = Argument;
+    G const* made_by;
+};
+
+/// The outputs of a pass, N arrays of one element type.
+template <class T, std::size_t N>
+struct targets {
+    T* data[N];
+};
+
+namespace detail {
+
+/// Elements that are converted or made at a time: they and the results stay in the L1 cache.
+inline constexpr std::size_t piece = 512;
+
+template <class T>
+inline constexpr bool is_computed_in_place = std::is_same_v<T, compute_t<T>>;
+
+/// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was widened or made.
+template <class Source>
+class reader;
+
+template <class T>
+    requires is_computed_in_place<T>
+class reader<stored_source<T>> {
+public:
+    T const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first, std::size_t)
+    {
+        return from.data + row * layout.row_size + first;
+    }
+};
+
+template <class T>
+    requires(!is_computed_in_place<T>)
+class reader<stored_source<T>> {
+public:
+    compute_t<T> const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first,
+                             std::size_t n)
+    {
+        widen(from.data + row * layout.row_size + first, buffer_, n);
+        return buffer_;
+    }
+
+private:
+    alignas(64) compute_t<T> buffer_[piece];
+};
+
+template <class G>
+class reader<made_source<G, float>> {
+public:
+    float const* read(made_source<G, float> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n)
+    {
+        from.made_by->fill(row, first, std::span<float>(buffer_, n));
+        return buffer_;
+    }
+
+private:
+    alignas(64) float buffer_[piece];
+};
+
+template <class G>
+class reader<made_source<G, double>> {
+public:
+    double const* read(made_source<G, double> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n)
+    {
+        from.made_by->fill(row, first, std::span<float>(made_, n));
+        for_blocks(n, [this](std::size_t at, auto count) {
+            for (std::size_t k = 0; k < decltype(count)::value; ++k)
+                buffer_[at + k] = static_cast<double>(made_[at + k]);
+        });
+        return buffer_;
+    }
+
+private:
+    alignas(64) float made_[piece];
+    alignas(64) double buffer_[piece];
+};
+
+/// Where the results of a piece go: the memory itself, or a buffer that is narrowed at the end of the piece.
+template <class T, std::size_t N>
+class writer {
+public:
+    std::array<T*, N> begin(targets<T, N> const& to, std::size_t offset)
+    {
+        std::array<T*, N> at;
+        for (std::size_t j = 0; j < N; ++j)
+            at[j] = to.data[j] + offset;
+        return at;
+    }
+    void end(targets<T, N> const&, std::size_t, std::size_t) {}
+};
+
+template <class T, std::size_t N>
+    requires(!is_computed_in_place<T>)
+class writer<T, N> {
+public:
+    std::array<compute_t<T>*, N> begin(targets<T, N> const&, std::size_t)
+    {
+        std::array<compute_t<T>*, N> at;
+        for (std::size_t j = 0; j < N; ++j)
+            at[j] = buffer_[j];
+        return at;
+    }
+    void end(targets<T, N> const& to, std::size_t offset, std::size_t n)
+    {
+        for (std::size_t j = 0; j < N; ++j)
+            narrow<T>(buffer_[j], to.data[j] + offset, n);
+    }
+
+private:
+    alignas(64) compute_t<T> buffer_[N][piece];
+};
+
+/// `apply` to a block of a constant number of elements. An output may be an input. GCC is told that the turns of the loop
+/// are independent all the same; other compilers vectorise the loop because it writes to an array of its own.
+template <std::size_t Count, class F, class C, class... Argument>
+ALPHABAR_INLINE void apply_block(F const& f, C* out, Argument const*... in)
+{
+#if defined(ALPHABAR_INDEPENDENT_LOOP)
+    ALPHABAR_INDEPENDENT_LOOP
+    for (std::size_t k = 0; k < Count; ++k)
+        out[k] = static_cast<C>(f(in[k]...));
+#else
+    C results[Count];
+    for (std::size_t k = 0; k < Count; ++k)
+        results[k] = static_cast<C>(f(in[k]...));
+    std::memcpy(out, results, sizeof results);
+#endif
+}
+template <std::size_t Count, std::size_t... J, class F, class C, class... Argument>
+ALPHABAR_INLINE void apply_block(std::index_sequence<J...>, F const& f, std::array<C*, sizeof...(J)> const& out,
+                                 Argument const*... in)
+{
+#if defined(ALPHABAR_INDEPENDENT_LOOP)
+    C* const to[] = {out[J]...};
+    ALPHABAR_INDEPENDENT_LOOP
+    for (std::size_t k = 0; k < Count; ++k) {
+        auto const result = f(in[k]...);
+        ((to[J][k] = static_cast<C>(result[J])), ...);
+    }
+#else
+    C results[sizeof...(J)][Count];
+    for (std::size_t k = 0; k < Count; ++k) {
+        auto const result = f(in[k]...);
+        ((results[J][k] = static_cast<C>(result[J])), ...);
+    }
+    (std::memcpy(out[J], results[J], sizeof results[J]), ...);
+#endif
+}
+
+/// out[j][i] = result j of f(in[i]...) for i < n. Outputs may be inputs; otherwise arrays lie apart.
+template <class F, class C, std::size_t N, class... Argument>
+inline void apply(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
+{
+    F const f = formula; // the compiler sees that no store changes its members
+    for_blocks(n, [&](std::size_t first, auto count) {
+        constexpr std::size_t turns = decltype(count)::value;
+        if constexpr (N == 1) {
+            if constexpr (turns == 1)
+                out[0][first] = static_cast<C>(f(in[first]...));
+            else
+                apply_block<turns>(f, out[0] + first, (in + first)...);
+        } else {
+            [&]<std::size_t... J>(std::index_sequence<J...> all) {
+                if constexpr (turns == 1) {
+                    auto const result = f(in[first]...);
+                    ((out[J][first] = static_cast<C>(result[J])), ...);
+                } else {
+                    apply_block<turns>(all, f, std::array<C*, N>{(out[J] + first)...}, (in + first)...);
+                }
+            }(std::make_index_sequence<N>{});
+        }
+    });
+}
+
+/// The elements of one chunk: its row, and [begin, end) within it.
+struct chunk_extent {
+    std::size_t row;
+    std::size_t begin;
+    std::size_t end;
+};
+
+constexpr chunk_extent extent_of(row_layout const& layout, std::size_t chunk)
+{
+    std::size_t const row = chunk / layout.chunks_per_row();
+    std::size_t const begin = chunk % layout.chunks_per_row() * row_layout::chunk;
+    return {row, begin, std::min(begin + row_layout::chunk, layout.row_size)};
+}
+
+} // namespace detail
+
+/// The chunks [begin, end) of a transform, on the calling thread.
+template <class Formulas, class T, std::size_t N, class... Source>
+void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t end, Formulas const& formulas,
+                      targets<T, N> const& out, Source const&... in)
+{
+    std::tuple<detail::reader<Source>...> readers;
+    detail::writer<T, N> results;
+    for (std::size_t chunk = begin; chunk < end; ++chunk) {
+        detail::chunk_extent const at = detail::extent_of(layout, chunk);
+        for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
+            std::size_t const n = std::min(detail::piece, at.end - first);
+            std::size_t const offset = at.row * layout.row_size + first;
+            std::apply(
+                [&](auto&... r) {
+                    detail::apply(formulas[at.row], results.begin(out, offset), n,
+                                  r.read(in, layout, at.row, first, n)...);
+                },
+                readers);
+            results.end(out, offset, n);
+        }
+    }
+}
+
+/// The loop of a space: out.data[j][r * row_size + i] = result j of formulas[r](in...) at element i of row r. Another space
+/// adds its overload beside its tag; argument-dependent lookup finds it.
+template <class Formulas, class T, std::size_t N, class... Source>
+void transform_n(host_space, row_layout const& layout, Formulas const& formulas, targets<T, N> const& out,
+                 Source const&... in)
+{
+    transform_chunks(layout, 0, layout.chunks(), formulas, out, in...);
+}
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class... T>
+inline constexpr bool is_tuple<std::tuple<T&...>> = true;
+
+/// The outputs of a call as a tuple of references: a tensor alone, or what std::tie made of several.
+template <class Out>
+constexpr auto tied(Out& out)
+{
+    if constexpr (is_tuple<std::remove_cv_t<Out>>)
+        return out;
+    else
+        return std::tie(out);
+}
+
+template <class T>
+consteval bool expect_input()
+{
+    static_assert(tensor<T> || generator<T>,
+                  "alphabar: an input is neither a tensor nor a generator. Evaluate a lazy expression into a tensor first "
+                  "(.eval()); include the header of its library from alphabar/backends; or specialise tensor_traits");
+    return tensor<T> || generator<T>;
+}
+
+template <class T>
+consteval bool expect_output()
+{
+    constexpr bool good = [] {
+        if constexpr (writable_tensor<T>)
+            return requires(T& t) {
+                { traits_of<T>::elements(t) } -> std::same_as<std::span<value_t<T>>>;
+            };
+        else
+            return false;
+    }();
+    static_assert(good, "alphabar: the output is not a writable tensor: it is a lazy expression, read only or const");
+    return good;
+}
+
+/// The order that all tensors of a call have, or none.
+template <class... T>
+consteval bool same_order()
+{
+    int row_major = 0, column_major = 0;
+    (
+        [&] {
+            if constexpr (tensor<T>)
+                ++(traits_of<T>::order == storage_order::row_major ? row_major : column_major);
+        }(),
+        ...);
+    return row_major == 0 || column_major == 0;
+}
+
+template <class T>
+inline constexpr bool is_double = false;
+template <tensor T>
+inline constexpr bool is_double<T> = std::is_same_v<value_t<T>, double>;
+
+/// What generators give to formulas: double where a tensor of the call holds doubles, else float.
+template <class... T>
+using made_t = typename std::conditional<std::disjunction_v<std::bool_constant<is_double<T>>...>, double, float>::type;
+
+template <class In, class Made>
+struct argument {
+    using type = Made;
+};
+template <tensor In, class Made>
+struct argument<In, Made> {
+    using type = compute_t<value_t<In>>;
+};
+/// What a formula sees of one element of the input In.
+template <class In, class Made>
+using argument_t = typename argument<In, Made>::type;
+
+template <class F, class... Argument>
+consteval bool expect_formula()
+{
+    static_assert(std::is_trivially_copyable_v<F>, "alphabar: a formula is a trivially copyable struct: only numbers in it");
+    static_assert(std::is_invocable_v<F const&, Argument...>,
+                  "alphabar: the formula does not take these inputs: its call operator is const and has one argument for "
+                  "each input, in the type in which its elements compute (double, or float for all other types)");
+    return std::is_trivially_copyable_v<F> && std::is_invocable_v<F const&, Argument...>;
+}
+
+/// Whether the loops of Space read host memory.
+template <class Space>
+inline constexpr bool reads_host_memory = false;
+template <>
+inline constexpr bool reads_host_memory<host_space> = true;
+template <class Space>
+    requires requires { Space::reads_host_memory; }
+inline constexpr bool reads_host_memory<Space> = Space::reads_host_memory;
+
+/// Before the first tensor of a call.
+struct no_space {};
+
+/// The space in which a call with tensors of both spaces runs.
+template <class A, class B>
+constexpr auto joined(A const& a, B const& b)
+{
+    if constexpr (std::is_same_v<A, no_space>) {
+        return b;
+    } else if constexpr (std::is_same_v<A, B> || (std::is_same_v<B, host_space> && reads_host_memory<A>)) {
+        return a;
+    } else {
+        static_assert(std::is_same_v<A, host_space> && reads_host_memory<B>,
+                      "alphabar: the tensors of one call live in spaces that do not share memory");
+        return b;
+    }
+}
+
+template <class... T>
+constexpr auto space_of(T const&... t)
+{
+    auto fold = [](auto&& self, auto space, auto const&... rest) {
+        if constexpr (sizeof...(rest) == 0) {
+            return space;
+        } else {
+            return [&self, &space](auto const& next, auto const&... after) {
+                if constexpr (tensor<decltype(next)>)
+                    return self(self, joined(space, traits_of<decltype(next)>::space(next)), after...);
+                else
+                    return self(self, space, after...);
+            }(rest...);
+        }
+    };
+    return fold(fold, no_space{}, t...);
+}
+
+/// The bytes of a tensor, for messages and for the check of overlap.
+struct byte_range {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    std::size_t element = 0;
+
+    template <class T>
+    static byte_range of(std::span<T> elements)
+    {
+        auto const begin = reinterpret_cast<std::uintptr_t>(elements.data());
+        return {begin, begin + elements.size_bytes(), sizeof(T)};
+    }
+    friend bool overlap(byte_range a, byte_range b) { return a.begin < b.end && b.begin < a.end; }
+    friend bool operator==(byte_range, byte_range) = default;
+};
+
+template <class In>
+byte_range bytes_of(In const& in)
+{
+    if constexpr (tensor<In>)
+        return byte_range::of(std::span<value_t<In> const>(traits_of<In>::elements(in)));
+    else
+        return {};
+}
+
+inline std::string numbered(std::string_view what, std::size_t index, std::size_t count)
+{
+    return count == 1 ? std::string(what) : std::string(what) + " " + std::to_string(index + 1);
+}
+
+template <class T>
+void require_tensor(std::string_view function, std::string const& name, T const& t, shape const& expected)
+{
+    shape const found = traits_of<T>::shape(t);
+    if (found != expected)
+        reject(function, "the shape of " + name, to_string(found), "it must be " + to_string(expected));
+    auto const elements = traits_of<T>::elements(t);
+    if (elements.size() != found.size())
+        reject(function, "the number of elements of " + name, elements.size(), "it must be that of " + to_string(found));
+    require(elements.data() != nullptr || found.size() == 0, function, name, "null", "it must point to the elements");
+}
+
+/// Throws unless every tensor has the shape `expected` and memory, and every output lies apart from every other tensor or
+/// (inputs only) is exactly the same array.
+template <class... Out, class... In>
+void require_call(std::string_view function, shape const& expected, std::tuple<Out&...> const& out, In const&... in)
+{
+    std::array<byte_range, sizeof...(Out)> written{};
+    std::array<byte_range, sizeof...(In)> read{};
+    std::size_t index = 0;
+    auto check_output = [&](auto const& t) {
+        require_tensor(function, numbered("out", index, sizeof...(Out)), t, expected);
+        written[index++] = bytes_of(t);
+    };
+    std::apply([&](auto const&... t) { (check_output(t), ...); }, out);
+    index = 0;
+    [[maybe_unused]] auto check_input = [&](auto const& t) {
+        if constexpr (tensor<decltype(t)>)
+            require_tensor(function, numbered("input", index, sizeof...(In)), t, expected);
+        read[index++] = bytes_of(t);
+    };
+    (check_input(in), ...);
+    for (std::size_t j = 0; j < written.size(); ++j) {
+        for (std::size_t i = 0; i < j; ++i)
+            require(!overlap(written[i], written[j]), function, numbered("out", j, written.size()),
+                    "in the memory of another output", "outputs must lie apart");
+        for (std::size_t i = 0; i < read.size(); ++i)
+            require(!overlap(written[j], read[i]) || written[j] == read[i], function,
+                    numbered("out", j, written.size()), "partly in the memory of " + numbered("input", i, read.size()),
+                    "it must be an input exactly, or lie apart from all of them");
+    }
+}
+
+/// The shape that all tensors of a call must have: that of the first one.
+template <class First, class... Rest>
+shape shape_of(First const& first, Rest const&... rest)
+{
+    if constexpr (tensor<First>)
+        return traits_of<First>::shape(first);
+    else
+        return shape_of(rest...);
+}
+
+template <class Made, class In>
+auto source_of(In const& in)
+{
+    if constexpr (tensor<In>)
+        return stored_source<value_t<In>>{traits_of<In>::elements(in).data()};
+    else
+        return made_source<In, Made>{&in};
+}
+
+template <class First, class... Out>
+auto targets_of(std::tuple<First&, Out&...> const& out)
+{
+    static_assert((std::is_same_v<value_t<First>, value_t<Out>> && ...),
+                  "alphabar: the outputs of one pass have one element type");
+    return std::apply(
+        [](auto&... t) {
+            return targets<value_t<First>, 1 + sizeof...(Out)>{{traits_of<decltype(t)>::elements(t).data()...}};
+        },
+        out);
+}
+
+/// Everything between the user's call and the loop of the space: compile-time rules, checks, flattening.
+template <class Formulas, class... Out, class... In>
+void transform_checked(std::string_view function, Formulas const& formulas, std::tuple<Out&...> const& out,
+                       In const&... in)
+{
+    using formula = std::remove_cvref_t<decltype(formulas[0])>;
+    if constexpr ((expect_output<Out>() && ...) && (expect_input<In>() && ...)) {
+        static_assert(same_order<std::remove_cv_t<Out>..., In...>(),
+                      "alphabar: row-major and column-major tensors do not mix in one call");
+        using made = made_t<std::remove_cv_t<Out>..., In...>;
+        if constexpr (expect_formula<formula, argument_t<In, made>...>()) {
+            shape const s = std::apply([](auto const&... t) { return shape_of(t...); }, out);
+            require_call(function, s, out, in...);
+            bool constexpr flat = std::is_same_v<Formulas, one_formula<formula>> && (tensor<In> && ...);
+            row_layout const layout =
+                flat ? row_layout{1, s.size()} : row_layout{s.batch(), s.sample_size()};
+            if (s.size() == 0)
+                return;
+            auto const space = std::apply([&](auto const&... t) { return space_of(t..., in...); }, out);
+            transform_n(space, layout, formulas, targets_of(out), source_of<made>(in)...);
+        }
+    }
+}
+
+} // namespace detail
+
+/// out[i] = f(in[i]...) for every element, in one pass over memory.
+///
+/// `f` is a formula: a trivially copyable struct whose const call operator takes one argument for each input. Elements are
+/// widened to compute_t (float for 16-bit types), and the result is rounded once. An input is a tensor or a generator,
+/// whose elements are made block by block and never stored. `out` may be any of the inputs. With `out` = std::tie(a, b)
+/// one pass writes several tensors of one element type; then f returns what [0], [1], ... reads, as std::array does.
+///
+/// Shapes: any, the same for all; an empty batch is fine. Throws std::invalid_argument where shapes differ, data is null or
+/// `out` lies partly in the memory of another tensor; nothing is written then. Mixed orders do not compile.
+template <class F, class Out, class... In>
+void transform(F const& f, Out&& out, In const&... in)
+{
+    detail::transform_checked("transform", one_formula<F>{f}, detail::tied(out), in...);
+}
+
+/// out[r][i] = formulas[r](in[r][i]...): as `transform`, with a formula for each sample r of the batch.
+///
+/// `formulas` is contiguous (std::vector, std::span, ...) and, for a device space, lies where the device reads it. Throws
+/// std::invalid_argument also where their number is not the batch.
+template <class Formulas, class Out, class... In>
+void transform_rows(Formulas const& formulas, Out&& out, In const&... in)
+{
+    std::span const all(formulas);
+    using formula = std::remove_cv_t<typename decltype(all)::element_type>;
+    auto const outputs = detail::tied(out);
+    if constexpr (detail::expect_output<std::remove_reference_t<std::tuple_element_t<0, decltype(outputs)>>>()) {
+        std::size_t const batch =
+            std::apply([](auto const&... t) { return detail::shape_of(t...); }, outputs).batch();
+        require(all.size() == batch, "transform_rows", "the number of formulas", all.size(),
+                "there must be one for each sample of the batch of " + std::to_string(batch));
+        detail::transform_checked("transform_rows", row_formulas<formula>{all.data()}, outputs, in...);
+    }
+}
+
+} // namespace alphabar
