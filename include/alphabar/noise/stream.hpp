@@ -38,7 +38,7 @@ enum class purpose : std::uint8_t {
 /// low word first; Philox4x32-10. Elements are counted row-major over the sample's own extents, so that sample s is
 /// the same alone, in any batch, on any machine. Models `generator`.
 ///
-/// Row r is sample first_sample + r, modulo 2^64.
+/// Row r is sample first_sample + r, modulo 2^64. `fill(x, noise(purpose::initial, 0))` of core/fill.hpp fills a tensor.
 struct noise_field {
     std::uint64_t seed = 0;
     std::uint32_t purpose_and_step = 0;
@@ -53,8 +53,8 @@ struct noise_field {
     {
         require(first <= max_elements && out.size() <= max_elements - first, "noise_field::fill", "the last element",
                 first + out.size(), "a sample has at most 2^34 elements");
-        detail::fill_normals(detail::best_isa(), detail::make_philox_start(seed, purpose_and_step, first_sample + row), first,
-                             out.data(), out.size());
+        auto const start = detail::make_philox_start(seed, purpose_and_step, first_sample + row);
+        detail::fill_normals(detail::best_isa(), start, first, out.data(), out.size());
     }
 
     /// One standard normal: the bits that `fill` writes. Elements are below 2^34, which is not checked.
@@ -66,6 +66,20 @@ struct noise_field {
         float cosine, sine;
         detail::plain::box_muller(w[pair], w[pair + 1], cosine, sine);
         return element & 1u ? sine : cosine;
+    }
+
+    /// The four normals of a block, as `fill` writes them: for device code, which makes them at once.
+    struct four {
+        float at[4];
+    };
+    ALPHABAR_HOST_DEVICE four block(std::uint64_t row, std::uint64_t index) const
+    {
+        std::uint32_t w[4];
+        block_words(row, index, w);
+        four z;
+        detail::plain::box_muller(w[0], w[1], z.at[0], z.at[1]);
+        detail::plain::box_muller(w[2], w[3], z.at[2], z.at[3]);
+        return z;
     }
 
     /// The four random words of a block, uniform in [0, 2^32). Blocks are below 2^32, which is not checked.
@@ -129,7 +143,8 @@ namespace detail {
 
 /// Uniform in [0, n), n > 0, from the words of elements i, i + 1, ...; i is left behind the last one used. Multiply-high
 /// with rejection: Lemire, "Fast random integer generation in an interval" (2019).
-ALPHABAR_HOST_DEVICE constexpr std::uint32_t draw_below(std::uint32_t n, noise_field const& field, std::uint64_t row, std::uint64_t& i)
+ALPHABAR_HOST_DEVICE constexpr std::uint32_t draw_below(std::uint32_t n, noise_field const& field, std::uint64_t row,
+                                                        std::uint64_t& i)
 {
     for (std::uint32_t const rejected = (0u - n) % n;;) {
         std::uint64_t const product = std::uint64_t{field.word(row, i++)} * n;

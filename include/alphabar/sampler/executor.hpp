@@ -103,17 +103,22 @@ concept sampling_noise = std::same_as<N, noise_stream> || requires(N& n, std::ui
 };
 
 /// What inpainting knows: where `mask` is not 0, a stage takes its row `masked`, which may read `data`.
-///
-/// Both have x's shape and element type and outlive the run.
-template <tensor D, tensor M>
+template <class T, storage_order Order>
 struct known_data {
-    D const& data;
-    M const& mask;
+    tensor_view<T const, Order> data;
+    tensor_view<T const, Order> mask;
 };
+/// Both have x's shape and element type; their memory outlives the run.
 template <tensor D, tensor M>
-known_data<D, M> known(D const& data, M const& mask)
+auto known(D const& data, M const& mask)
 {
-    return {data, mask};
+    static_assert(std::is_same_v<value_t<D>, value_t<M>> && traits_of<D>::order == traits_of<M>::order,
+                  "alphabar: known data and mask differ in element type or order");
+    auto const viewed = [](auto const& t) {
+        std::span<value_t<D> const> const elements = traits_of<decltype(t)>::elements(t);
+        return tensor_view<value_t<D> const, traits_of<D>::order>{elements.data(), traits_of<decltype(t)>::shape(t)};
+    };
+    return known_data<value_t<D>, traits_of<D>::order>{viewed(data), viewed(mask)};
 }
 
 /// What `executor::next` returns: the next call of the network, output = network(input, time).
@@ -159,9 +164,10 @@ public:
         : executor(detail::lowered(plans), x, std::move(noise), nullptr, nullptr, work)
     {
     }
-    template <sampling_plan P, class Y, class D, class M>
+    template <sampling_plan P, class Y>
         requires std::same_as<std::remove_cvref_t<Y>, X>
-    executor(P const& plans, Y&& x, Noise noise, known_data<D, M> const& known, std::span<std::byte> work = {})
+    executor(P const& plans, Y&& x, Noise noise, known_data<value_type, traits_of<X>::order> const& known,
+             std::span<std::byte> work = {})
         : executor(detail::lowered(plans), x, std::move(noise), checked(known.data, "data", x), checked(known.mask, "mask", x),
                    work)
     {
@@ -191,7 +197,8 @@ public:
     {
         require(waiting_, "executor::take", "the output", "not asked for", "call next() first");
         shape const found = traits_of<Output>::shape(output), wanted = output_shape();
-        require(found == wanted, "executor::take", "the shape of the output", to_string(found), "it must be " + to_string(wanted));
+        if (found != wanted) // words are made only where they are needed: nothing is allocated
+            reject("executor::take", "the shape of the output", to_string(found), "it must be " + to_string(wanted));
         static_assert(traits_of<Output>::order == traits_of<X>::order || traits_of<Output>::order == storage_order::row_major,
                       "alphabar: the network's output and x differ in their order");
         auto const elements = traits_of<Output>::elements(output);
@@ -354,18 +361,15 @@ private:
         }
     }
 
-    template <class D, class Y>
-    static value_type const* checked(D const& known, char const* name, Y const& x)
+    template <class Y>
+    static value_type const* checked(tensor_view<value_type const, traits_of<X>::order> const& known, char const* name, Y const& x)
     {
-        static_assert(std::is_same_v<value_t<D>, value_type>, "alphabar: known data and mask have x's element type");
-        static_assert(traits_of<D>::order == traits_of<X>::order, "alphabar: known data and x differ in their order");
-        shape const found = traits_of<D>::shape(known), wanted = traits_of<X>::shape(x);
-        require(found == wanted, "executor", "the shape of the known " + std::string(name), to_string(found),
+        shape const wanted = traits_of<X>::shape(x);
+        require(known.shape == wanted, "executor", "the shape of the known " + std::string(name), to_string(known.shape),
                 "it must be " + to_string(wanted));
-        std::span<value_type const> const elements = traits_of<D>::elements(known);
-        require(elements.size() == wanted.size() && (elements.data() != nullptr || wanted.size() == 0), "executor",
-                "the known " + std::string(name), "without its elements", "it must have memory for its shape");
-        return elements.data();
+        require(known.data != nullptr || wanted.size() == 0, "executor", "the known " + std::string(name), "null",
+                "it must have memory for its shape");
+        return known.data;
     }
 
     view_type view(std::uint8_t r) const { return detail::make_view<X>(arrays_.array[r], shape_, space_); }
@@ -404,7 +408,8 @@ private:
                     sources_[count] = held_[count] = &noise_(*index);
                 if constexpr (tensor<noise_source> && !generator<noise_source>) {
                     shape const found = traits_of<noise_source>::shape(*sources_[count]);
-                    require(found == shape_, "executor", "the shape of the noise", to_string(found), "it must be " + to_string(shape_));
+                    if (found != shape_)
+                        reject("executor", "the shape of the noise", to_string(found), "it must be " + to_string(shape_));
                     std::span<value_t<noise_source> const> const elements = traits_of<noise_source>::elements(*sources_[count]);
                     require(elements.size() == shape_.size() && (elements.data() != nullptr || shape_.size() == 0), "executor",
                             "the noise", "without its elements", "it must have memory for its shape");

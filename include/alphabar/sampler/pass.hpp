@@ -16,6 +16,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -211,13 +212,14 @@ bound_pass<C> bind_pass(lowered_pass const& p)
     for (std::size_t place = 0; place < p.rows_written; ++place) {
         std::size_t chosen = p.rows_written;
         bool free = false;
-        for (std::size_t r = p.rows_written; r-- > 0 && !free;) {
+        for (std::size_t r = 0; r < p.rows_written && !free; ++r) {
             if (done[r])
                 continue;
-            chosen = r;
+            chosen = chosen == p.rows_written ? r : chosen;
             free = !(p.masks && (r == 0 || read_by(b.masked, b.rows[r].target)));
             for (std::size_t later = 0; later < p.rows_written; ++later)
                 free = free && (later == r || done[later] || !read_by(b.rows[later], b.rows[r].target));
+            chosen = free ? r : chosen;
         }
         done[chosen] = true;
         b.rows[chosen].staged = !free;
@@ -235,9 +237,14 @@ class noise_reader;
 template <generator Source, class C>
 class noise_reader<Source, C> {
 public:
-    C const* read(Source const& from, std::size_t row, std::size_t, std::size_t first, std::size_t n)
+    template <class Between>
+    C const* read(Source const& from, std::size_t row, std::size_t, std::size_t first, std::size_t n, Between const& between)
     {
-        from.fill(row, first, std::span<float>(made_, n));
+        constexpr std::size_t part = 128;
+        for (std::size_t at = 0; at < n; at += part) {
+            between(at, part);
+            from.fill(row, first + at, std::span<float>(made_ + at, std::min(part, n - at)));
+        }
         if constexpr (std::is_same_v<C, float>) {
             return made_;
         } else {
@@ -248,7 +255,6 @@ public:
             return buffer_;
         }
     }
-    static constexpr bool is_made = true;
 
 private:
     alignas(64) float made_[piece];
@@ -283,11 +289,11 @@ template <tensor Source, class C>
     requires(!generator<Source>)
 class noise_reader<Source, C> {
 public:
-    C const* read(Source const& from, std::size_t row, std::size_t row_size, std::size_t first, std::size_t n)
+    template <class Between>
+    C const* read(Source const& from, std::size_t row, std::size_t row_size, std::size_t first, std::size_t n, Between const&)
     {
         return reader_.read(traits_of<Source>::elements(from).data() + row * row_size + first, n);
     }
-    static constexpr bool is_made = false;
 
 private:
     stored_reader<value_t<Source>, C> reader_;
@@ -348,6 +354,85 @@ inline void sum_terms(bound_row<C> const& r, C const* const* operands, C* out, s
     std::copy_n(total, n, out);
 }
 
+/// What a row that has fewer terms than its kernel reads in place of them: coefficient -1 of it adds -0, which changes
+/// nothing, not even the sign of a zero.
+template <class C>
+struct padding {
+    alignas(64) static constexpr C zeros[piece] = {};
+};
+
+/// One block of a row of sizeof...(J) terms.
+template <std::size_t Turns, class C, std::size_t... J>
+ALPHABAR_INLINE void sum_block(C const* coefficient, C const* const* in, std::size_t first, C* out, std::index_sequence<J...>)
+{
+    C const c[] = {coefficient[J]...};
+    C const* const at[] = {in[J] + first...};
+    for (std::size_t k = 0; k < Turns; ++k) {
+        C total = c[0] * at[0][k];
+        ((J == 0 ? void() : void(total = total + c[J] * at[J][k])), ...);
+        out[k] = total;
+    }
+}
+
+/// R rows at once, block by block, so that every operand comes from memory once: row r < R - 1 has N terms, the last row L.
+/// Rows are computed in the order of the list; a staged one is stored after the block's last row.
+template <std::size_t R, std::size_t N, std::size_t L, class C>
+inline void sum_rows(bound_row<C> const* const (&rows)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
+{
+    constexpr std::size_t most = std::max(N, L);
+    C coefficient[R][most];
+    C const* in[R][most];
+    bool staged[R];
+    for (std::size_t r = 0; r < R; ++r) {
+        staged[r] = rows[r]->staged;
+        for (std::size_t t = 0; t < most; ++t) {
+            bool const real = t < rows[r]->terms;
+            coefficient[r][t] = real ? rows[r]->coefficient[t] : C(-1);
+            in[r][t] = real ? operands[rows[r]->read[t]] : padding<C>::zeros;
+        }
+    }
+    for_blocks(n, [&](std::size_t first, auto count) {
+        constexpr std::size_t turns = decltype(count)::value;
+        alignas(64) C results[R][turns];
+        for (std::size_t r = 0; r < R; ++r) {
+            if (r + 1 < R)
+                sum_block<turns>(coefficient[r], in[r], first, results[r], std::make_index_sequence<N>{});
+            else
+                sum_block<turns>(coefficient[r], in[r], first, results[r], std::make_index_sequence<L>{});
+            if (!staged[r])
+                std::memcpy(out[r] + first, results[r], sizeof results[r]);
+        }
+        for (std::size_t r = 0; r < R; ++r)
+            if (staged[r])
+                std::memcpy(out[r] + first, results[r], sizeof results[r]);
+    });
+}
+
+/// Rows of at most 6 terms, two or three of them; false where no kernel fits.
+template <std::size_t R, class C>
+inline bool sum_rows(bound_row<C> const* const (&rows)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
+{
+    std::size_t longest = 0, last = rows[R - 1]->terms;
+    for (std::size_t r = 0; r + 1 < R; ++r) {
+        longest = std::max<std::size_t>(longest, rows[r]->terms);
+        if (rows[r]->terms == 0)
+            return false;
+    }
+    if (last == 0 || std::max(longest, last) > 6)
+        return false;
+    if (last > 2)
+        longest = std::max(longest, last);
+    bool const brief = last <= 2;
+    switch (longest) {
+    case 1:
+    case 2: brief ? sum_rows<R, 2, 2>(rows, operands, out, n) : sum_rows<R, 3, 3>(rows, operands, out, n); return true;
+    case 3: brief ? sum_rows<R, 3, 2>(rows, operands, out, n) : sum_rows<R, 3, 3>(rows, operands, out, n); return true;
+    case 4: brief ? sum_rows<R, 4, 2>(rows, operands, out, n) : sum_rows<R, 4, 4>(rows, operands, out, n); return true;
+    case 5: brief ? sum_rows<R, 5, 2>(rows, operands, out, n) : sum_rows<R, 5, 5>(rows, operands, out, n); return true;
+    default: brief ? sum_rows<R, 6, 2>(rows, operands, out, n) : sum_rows<R, 6, 6>(rows, operands, out, n); return true;
+    }
+}
+
 /// A formula over blocks of two inputs.
 template <class C, class F>
 inline void map_block(C const* a, C const* b, C* out, std::size_t n, F const& f)
@@ -390,14 +475,17 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
         auto const output = [&](std::size_t h) {
             return buffers.outputs[std::is_same_v<Output, C> ? 0 : h].read(head(h), n);
         };
-        if constexpr (noise_reader<Source, C>::is_made)
-            if (p.draws) // while noise is made, memory would idle
-                for (std::size_t k = 0; k < p.reads; ++k) {
-                    if (p.read[k].what == operand::kind::array)
-                        prefetch(a.array[p.read[k].index] + at, n);
-                    else if (p.read[k].what == operand::kind::output)
-                        prefetch(head(p.read[k].index), n);
-                }
+        // While noise is made, memory would idle: the next piece is fetched then, a few lines at a time.
+        auto const fetch_next = [&](std::size_t from, std::size_t count) {
+            if (first + piece + from + count > end)
+                return;
+            for (std::size_t k = 0; k < p.reads; ++k) {
+                if (p.read[k].what == operand::kind::array)
+                    prefetch(a.array[p.read[k].index] + at + piece + from, count);
+                else if (p.read[k].what == operand::kind::output)
+                    prefetch(head(p.read[k].index) + piece + from, count);
+            }
+        };
         for (std::size_t k = 0; k < p.reads; ++k) {
             operand const from = p.read[k];
             switch (from.what) {
@@ -422,7 +510,7 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
                 break;
             }
             case operand::kind::noise: {
-                in[k] = buffers.noise.read(source, row, a.row_size, first, n);
+                in[k] = buffers.noise.read(source, row, a.row_size, first, n, fetch_next);
                 if (p.spreads) {
                     C const* const f = output(1);
                     if (p.spread_is_variance || !std::is_same_v<C, float>)
@@ -443,7 +531,22 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
             else
                 narrow<T>(buffers.staged[r], a.array[p.rows[r].target] + at, n);
         };
-        for (std::size_t place = 0; place < p.rows_written; ++place) {
+        bool together = false; // every row at once, straight to the arrays
+        if constexpr (direct)
+            if (!p.masks && p.rows_written > 1) {
+                auto const row_at = [&](std::size_t place) { return &p.rows[p.order[place]]; };
+                auto const target = [&](std::size_t place) { return a.array[row_at(place)->target] + at; };
+                if (p.rows_written == 2) {
+                    bound_row<C> const* const rows[] = {row_at(0), row_at(1)};
+                    C* const out[] = {target(0), target(1)};
+                    together = sum_rows(rows, in, out, n);
+                } else {
+                    bound_row<C> const* const rows[] = {row_at(0), row_at(1), row_at(2)};
+                    C* const out[] = {target(0), target(1), target(2)};
+                    together = sum_rows(rows, in, out, n);
+                }
+            }
+        for (std::size_t place = 0; place < p.rows_written && !together; ++place) {
             std::size_t const r = p.order[place];
             bound_row<C> const& computed = p.rows[r];
             if constexpr (direct)
@@ -459,7 +562,7 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
             for (std::size_t k = 0; k < n; ++k)
                 x[k] = mask[k] != C(0) ? last[k] : x[k];
         }
-        for (std::size_t r = 0; r < p.rows_written; ++r)
+        for (std::size_t r = 0; r < p.rows_written && !together; ++r)
             if (!direct || p.rows[r].staged)
                 finish(r);
         if (p.writes_input) {

@@ -92,6 +92,7 @@ public:
     }
 
     friend row operator+(row a, row const& b) { return a += b; }
+    friend row operator-(row a, row const& b) { return a += -1.0 * b; }
     friend row operator*(double factor, row a) { return a *= factor; }
     friend bool operator==(row const&, row const&) = default;
 

@@ -80,9 +80,10 @@ void sample(P const& plans, X&& x, Noise noise, Network&& network, After&& after
     executor<std::remove_cvref_t<X>, Noise> run(plans, x, std::move(noise));
     detail::run_with_output<P>(run, network, after);
 }
-template <sampling_plan P, class X, sampling_noise Noise, class Network, class D, class M, class After = detail::ignore_state>
+template <sampling_plan P, class X, sampling_noise Noise, class Network, class After = detail::ignore_state>
     requires writable_tensor<std::remove_cvref_t<X>>
-void sample(P const& plans, X&& x, Noise noise, Network&& network, known_data<D, M> const& known, After&& after = {})
+void sample(P const& plans, X&& x, Noise noise, Network&& network,
+            known_data<value_t<X>, traits_of<X>::order> const& known, After&& after = {})
 {
     executor<std::remove_cvref_t<X>, Noise> run(plans, x, std::move(noise), known);
     detail::run_with_output<P>(run, network, after);
@@ -96,7 +97,7 @@ void draw_initial(plan const& p, noise_stream noise, X&& x);
 namespace detail {
 
 template <class C>
-struct scaled {
+struct scale_by {
     C scale;
     ALPHABAR_HOST_DEVICE constexpr C operator()(C z) const { return scale * z; }
 };
@@ -108,7 +109,7 @@ template <class X>
 void draw_initial(plan const& p, noise_stream noise, X&& x)
 {
     using C = compute_t<value_t<X>>;
-    transform(detail::scaled<C>{static_cast<C>(p.initial_scale)}, x, noise(purpose::initial, 0));
+    transform(detail::scale_by<C>{static_cast<C>(p.initial_scale)}, x, noise(purpose::initial, 0));
 }
 
 } // namespace alphabar

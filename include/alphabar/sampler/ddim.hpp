@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//
+// DDIM with any eta, and its inversion.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace alphabar {
+
+struct ddim_options {
+    network_form network{};
+    double eta = 0.0;             ///< 0 the ODE, 1 the DDPM posterior
+    bool network_epsilon = false; ///< where x_0 is clipped, step along the network's own epsilon all the same (diffusers' default)
+    double noise_scale = 1.0;
+};
+
+/// One step of DDIM between any two noise levels of any path:
+///
+///     q  = eta sqrt(1 - snr / snr')                  snr = (alpha / sigma)^2
+///     x' = alpha' x_0 + sigma' sqrt(1 - q^2) epsilon + sigma' q z
+///
+/// epsilon belongs to the clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon asks for the network's. With alpha = 1
+/// the step is Euler's (eta = 0) and the ancestral one, on rectified flow Euler's in t. Throws as `network_call` does.
+/// Source: Song et al. 2021, arXiv 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
+inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
+{
+    using namespace slots;
+    auto const [a, s] = step.from;
+    auto const [b, r] = step.to;
+    double const k = o.eta == 0.0 ? 0.0 : (r / s) * (a / b);
+    require(k <= 1.0, "ddim", "eta", o.eta, "a step to more noise has eta = 0");
+    double const q = std::min(o.eta * std::sqrt((1.0 - k) * (1.0 + k)), 1.0);
+    double const direction = r * std::sqrt((1.0 - q) * (1.0 + q));
+    stage now = network_call(network, step.time, step.from);
+    if (direction == 0.0) {
+        now.x = b * m(0);
+    } else if (network.operation.what == x0_operation::kind::none || o.network_epsilon) {
+        pair_map const epsilon = maps_at(network, step.from).epsilon;
+        require(std::isfinite(epsilon.x) && std::isfinite(epsilon.other), "ddim", "sigma", s,
+                "an x_0 prediction says nothing of epsilon there");
+        now.x = b * m(0) + (direction * epsilon.x) * x + (direction * epsilon.other) * F();
+    } else {
+        now.x = (b - direction * a / s) * m(0) + (direction / s) * x;
+    }
+    now.x = now.x.pruned();
+    if (r * q * o.noise_scale != 0.0)
+        now.x += (o.noise_scale * r * q) * z;
+    return now;
+}
+
+/// DDIM along these steps. Throws std::invalid_argument unless eta >= 0, and as `network_call` does.
+inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {})
+{
+    require(!steps.empty(), "ddim", "the number of steps", steps.size(), "at least 1 is needed");
+    require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
+    plan p{.stages = {}, .initial_scale = initial_scale(steps.front().from), .heads = o.network.predicts_variance ? 2u : 1u};
+    p.stages.reserve(steps.size());
+    for (grid_step const& step : steps)
+        p.stages.push_back(ddim_stage(o.network, step, o));
+    number_draws(p);
+    return p;
+}
+
+/// DDIM on a grid. Throws std::invalid_argument unless eta >= 0, and as `check` and `network_call` do.
+inline plan ddim(grid const& g, ddim_options o = {})
+{
+    check(g, "ddim");
+    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta, "an inversion has no noise");
+    o.network = settled(o.network, g.usual);
+    return ddim(steps_of(g), o);
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan ddim(Path const& path, Spec const& spec, ddim_options const& o = {}) { return ddim(make_grid(path, spec), o); }
+
+/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its noise. Each call is at the level
+/// that the state has. Throws as `ddim` does. Source: Dhariwal & Nichol 2021, arXiv 2105.05233, section F.
+inline plan ddim_inverse(grid const& g, ddim_options const& o = {})
+{
+    plan p = ddim(g.direction == grid::course::up ? g : reversed(g), o);
+    p.initial_scale = 1.0;
+    return p;
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan ddim_inverse(Path const& path, Spec const& spec, ddim_options const& o = {}) { return ddim_inverse(make_grid(path, spec), o); }
+
+} // namespace alphabar

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+//
+// Euler, with churn, and the ancestral sampler.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numbers>
+#include <optional>
+#include <vector>
+
+namespace alphabar {
+
+/// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma = min(amount / N, sqrt(2) - 1), where
+/// it lies in [low, high]. Source: Karras et al. 2022, arXiv 2206.00364, algorithm 2.
+struct churn_options {
+    double amount = 0.0; ///< S_churn
+    double low = 0.0;    ///< S_tmin
+    double high = std::numeric_limits<double>::infinity(); ///< S_tmax
+    double noise_scale = 1.0; ///< S_noise
+};
+
+/// A step with what comes before its call; `step.from` and `step.time` are those of the raised level.
+struct churned_step {
+    grid_step step;
+    std::optional<stage::churn_map> churn;
+};
+
+/// The steps of a grid with their churn. A step from alpha = 0 has none. Throws std::invalid_argument unless the amount and the
+/// window are not negative.
+template <noise_path Path>
+std::vector<churned_step> churned_steps(Path const& path, grid const& g, churn_options const& o)
+{
+    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount, "it must not be negative");
+    require(o.low >= 0.0 && o.low <= o.high, "churn", "low", o.low, "it must lie in [0, high]");
+    std::vector<churned_step> steps;
+    steps.reserve(g.steps());
+    double const gamma = std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
+    for (grid_step step : steps_of(g)) {
+        auto const [alpha, sigma] = step.from;
+        double const ratio = sigma / alpha;
+        if (gamma == 0.0 || alpha == 0.0 || ratio < o.low || ratio > o.high) {
+            steps.push_back({step, {}});
+            continue;
+        }
+        grid_point const raised = point_at_ratio(path, ratio * (1.0 + gamma));
+        double const added = raised.level.alpha * ratio * std::sqrt(gamma * (2.0 + gamma));
+        steps.push_back({{raised.time, raised.level, step.to},
+                         stage::churn_map{raised.level.alpha / alpha, o.noise_scale * added}});
+    }
+    return steps;
+}
+
+struct euler_options {
+    network_form network{};
+    churn_options churn{};
+    bool churn_after_call = false; ///< the network is called before the noise is added (diffusers): its output belongs to another x
+};
+
+/// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow; on every path it is
+/// DDIM of eta = 0 (Song et al. 2021, (14)). Throws as `ddim` does.
+inline plan euler(grid const& g, euler_options const& o = {})
+{
+    require(o.churn.amount == 0.0, "euler", "churn", o.churn.amount, "churn needs the path: euler(path, grid, options)");
+    return ddim(g, {.network = o.network});
+}
+
+/// Euler's method with churn. Throws as `ddim` and `churned_steps` do.
+template <noise_path Path, grid_for<Path> Spec>
+plan euler(Path const& path, Spec const& spec, euler_options const& o = {})
+{
+    using namespace slots;
+    grid const g = make_grid(path, spec);
+    network_form const network = settled(o.network, g.usual);
+    plan p = ddim(g, {.network = network});
+    std::vector<churned_step> const steps = churned_steps(path, g, o.churn);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const& [step, churn] = steps[i];
+        if (!churn)
+            continue;
+        if (!o.churn_after_call) {
+            p.stages[i] = ddim_stage(network, step);
+            p.stages[i].churn = churn;
+            continue;
+        }
+        // with x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0
+        bool const of_raised = network.predicts == prediction::epsilon || network.input >= network_input::edm;
+        pair_map const x_0 = maps_at(network, of_raised ? step.from : g.levels[i]).x_0;
+        double const kept = step.to.sigma / step.from.sigma, clean = step.to.alpha - step.from.alpha * kept;
+        double const scale = kept + clean * x_0.x;
+        p.stages[i].x = (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
+    }
+    for (stage& s : p.stages)
+        s.noise = s.churn_noise = stage::automatic;
+    number_draws(p);
+    return p;
+}
+
+struct euler_ancestral_options {
+    network_form network{};
+    double eta = 1.0;
+    double noise_scale = 1.0;
+};
+
+/// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up = min(sigma', eta sigma' sqrt(1 - (sigma' / sigma)^2))
+/// where alpha = 1. On every path it is DDIM with this eta. Throws as `ddim` does. Source: k-diffusion, sample_euler_ancestral.
+inline plan euler_ancestral(grid const& g, euler_ancestral_options const& o = {})
+{
+    return ddim(g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale});
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan euler_ancestral(Path const& path, Spec const& spec, euler_ancestral_options const& o = {})
+{
+    return euler_ancestral(make_grid(path, spec), o);
+}
+
+} // namespace alphabar

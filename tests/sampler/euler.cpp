@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/euler.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <doctest/doctest.h>
+#include <support/convergence.hpp>
+#include <support/table.hpp>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+using support::state;
+
+namespace {
+
+// noise that tells its index and its element
+state noise_of(std::uint32_t index, std::size_t n)
+{
+    state values(n);
+    for (std::size_t i = 0; i < n; ++i)
+        values[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
+    return values;
+}
+
+state epsilon_network(state const& v, double sigma)
+{
+    support::gaussian_mixture const mixture;
+    state const x_0 = mixture.denoise(v, {1.0, sigma});
+    state eps(v.size());
+    for (std::size_t i = 0; i < v.size(); ++i)
+        eps[i] = (v[i] - x_0[i]) / sigma;
+    return eps;
+}
+
+} // namespace
+
+TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction")
+{
+    variance_exploding const path;
+    grid const g = make_grid(path, karras_grid(12));
+    churn_options const churn{.amount = 5, .low = 0.05, .high = 50, .noise_scale = 1.007};
+    plan const p = euler(path, g, {.churn = churn});
+    state v = support::start;
+    for (double& e : v)
+        e *= 80;
+    state const got = support::interpret(p, v, epsilon_network, [&](std::uint32_t index) { return noise_of(index, v.size()); });
+    for (std::size_t i = 0; i < 12; ++i) {
+        double const t = g.levels[i].sigma, after = g.levels[i + 1].sigma;
+        double const gamma = t >= churn.low && t <= churn.high ? std::min(churn.amount / 12, std::sqrt(2.0) - 1) : 0.0, hat = t + gamma * t;
+        state const z_i = noise_of(noise_index(static_cast<std::uint32_t>(i), 0), v.size());
+        for (std::size_t k = 0; k < v.size(); ++k)
+            v[k] += std::sqrt(hat * hat - t * t) * churn.noise_scale * z_i[k];
+        state const slope = epsilon_network(v, hat);
+        for (std::size_t k = 0; k < v.size(); ++k)
+            v[k] += (after - hat) * slope[k];
+        CHECK(p.stages[i].churn.has_value() == (gamma > 0));
+    }
+    for (std::size_t k = 0; k < v.size(); ++k)
+        CHECK(got[k] == Approx(v[k]).epsilon(1e-10));
+}
+
+TEST_CASE("churn after the call is diffusers' step")
+{
+    variance_exploding const path;
+    grid const g = make_grid(path, karras_grid(6));
+    plan const p = euler(path, g, {.churn = {.amount = 2}, .churn_after_call = true});
+    double const sigma = g.levels[2].sigma, after = g.levels[3].sigma, gamma = 2.0 / 6, hat = sigma * (1 + gamma);
+    stage const& s = p.stages[2];
+    CHECK(!s.churn);
+    CHECK(s.time == sigma);
+    // x^ = x + sqrt(hat^2 - sigma^2) z, x_0 = x^ - hat F, x' = x^ + (after - hat) F
+    CHECK(s.x[x] == Approx(1.0));
+    CHECK(s.x[F()] == Approx(after - hat));
+    CHECK(s.x[z] == Approx(std::sqrt(hat * hat - sigma * sigma)));
+    CHECK(s.noise == noise_index(3, 0));
+}
+
+TEST_CASE("on rectified flow it is x + (t' - t) F; on any path DDIM")
+{
+    plan const p = euler(rectified_flow{}, trailing_grid(5));
+    for (stage const& s : p.stages) { // m(0) = x - t F
+        CHECK(s.x[x] + s.x[m(0)] == Approx(1.0));
+        CHECK(s.x[F()] + s.x[m(0)] * s.memory.other == Approx(-0.2));
+    }
+    auto const diffusion = support::table();
+    CHECK(euler(diffusion, karras_grid(8)) == ddim(diffusion, karras_grid(8)));
+}
+
+TEST_CASE("churn keeps the marginals: mean and covariance on every path")
+{
+    auto const run = [](auto const& path, path_kind kind, double amount) {
+        grid g = support::grid_to_zero(kind, 400, -3.0);
+        for (std::size_t i = 0; i < g.steps(); ++i)
+            g.times[i] = path.time(sigma_ratio(g.levels[i]));
+        plan p = euler(path, g, {.churn = {.amount = amount}});
+        for (stage& s : p.stages) // the test's network wants lambda
+            s.time = half_log_snr(path.level(s.time));
+        return support::worst_deviation(p, kind, -3.0, 2000);
+    };
+    CHECK(run(variance_exploding{}, path_kind::variance_exploding, 40) < 4.0);
+    CHECK(run(rectified_flow{}, path_kind::rectified_flow, 40) < 4.0);
+    CHECK(run(support::table(), path_kind::variance_preserving, 40) < 4.0);
+}
+
+TEST_CASE("the ancestral step is k-diffusion's")
+{
+    grid const g = make_grid(variance_exploding{}, karras_grid(9));
+    for (double eta : {0.5, 1.0, 3.0}) {
+        plan const p = euler_ancestral(g, {.eta = eta, .noise_scale = 1.1});
+        for (std::size_t i = 0; i < 8; ++i) {
+            double const from = g.levels[i].sigma, to = g.levels[i + 1].sigma;
+            double const up = std::min(to, eta * std::sqrt(to * to * (from * from - to * to) / (from * from)));
+            double const down = std::sqrt(to * to - up * up);
+            // x + (down - sigma) eps, with m(0) = x - sigma eps
+            CHECK(p.stages[i].x[m(0)] + p.stages[i].x[x] == Approx(1.0));
+            CHECK(p.stages[i].x[F()] - from * p.stages[i].x[m(0)] == Approx(down - from));
+            CHECK(p.stages[i].x[z] == Approx(1.1 * up));
+        }
+        CHECK(!draws_noise(p.stages[8]));
+    }
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+        CHECK(support::worst_deviation(euler_ancestral(support::grid_to_zero(kind, 500, -3.0), {.eta = 0.8}), kind, -3.0, 2000) < 4.0);
+}
+
+TEST_CASE("what is refused")
+{
+    grid const g = make_grid(variance_exploding{}, karras_grid(9));
+    CHECK_THROWS_WITH_AS(euler(g, {.churn = {.amount = 1}}),
+                         "alphabar::euler: churn is 1; churn needs the path: euler(path, grid, options)", std::invalid_argument);
+    CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = -1}}), std::invalid_argument);
+    CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = 1, .low = 2, .high = 1}}), std::invalid_argument);
+    CHECK_THROWS_AS(euler_ancestral(g, {.eta = NAN}), std::invalid_argument);
+    // no churn at alpha = 0
+    CHECK(!euler(rectified_flow{}, trailing_grid(3), {.churn = {.amount = 1}}).stages[0].churn);
+    CHECK(euler(rectified_flow{}, trailing_grid(3), {.churn = {.amount = 1}}).stages[1].churn);
+}

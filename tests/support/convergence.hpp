@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+//
+// The test-bed of the solvers: a Gaussian mixture on three paths, measured orders of convergence, mean and covariance.
+#pragma once
+
+#include <alphabar/grid/grid.hpp>
+#include <support/gaussian_mixture.hpp>
+#include <support/interpret.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <random>
+#include <vector>
+
+namespace support {
+
+/// The three families of paths, by lambda = log(alpha / sigma), which is the time that networks are given here.
+enum class path_kind { variance_preserving, variance_exploding, rectified_flow };
+
+inline alphabar::noise_level level_at(path_kind kind, double lambda)
+{
+    double const ratio = std::exp(-lambda);
+    switch (kind) {
+    case path_kind::variance_preserving: return {1.0 / std::hypot(1.0, ratio), ratio / std::hypot(1.0, ratio)};
+    case path_kind::rectified_flow: return {1.0 / (1.0 + ratio), ratio / (1.0 + ratio)};
+    default: return {1.0, ratio};
+    }
+}
+
+/// n steps from lambda = low to high, equal or (by up to 35 %) unequal.
+inline alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0, double high = 2.5)
+{
+    alphabar::grid g;
+    g.usual = alphabar::prediction::x_0;
+    for (std::size_t i = 0; i <= n; ++i) {
+        double u = static_cast<double>(i) / static_cast<double>(n);
+        if (uneven)
+            u += 0.35 * std::sin(2 * std::numbers::pi * u) / (2 * std::numbers::pi);
+        double const lambda = low + (high - low) * u;
+        g.levels.push_back(level_at(kind, lambda));
+        (i < n ? g.times.emplace_back() : g.end_time) = lambda;
+    }
+    return g;
+}
+
+/// A network that predicts x_0 of the mixture, given lambda as time.
+inline auto exact_network(path_kind kind)
+{
+    return [kind, mixture = gaussian_mixture{}](state const& x, double lambda) { return mixture.denoise(x, level_at(kind, lambda)); };
+}
+
+inline state const start{-1.7, 0.5, -0.6, -1.1, 0.2, 0.3, 0.8, 1.4, 1.9, -0.2};
+
+/// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda x_0 by Runge-Kutta with 20,000 steps.
+inline state exact_end(path_kind kind, double low = -2.0, double high = 2.5)
+{
+    gaussian_mixture const mixture;
+    std::size_t const steps = 20000, n = start.size();
+    double const h = (high - low) / static_cast<double>(steps);
+    auto const slope = [&](state const& u, double lambda) {
+        alphabar::noise_level const level = level_at(kind, lambda);
+        state x = u;
+        for (double& v : x)
+            v *= level.sigma;
+        x = mixture.denoise(x, level);
+        for (double& v : x)
+            v *= std::exp(lambda);
+        return x;
+    };
+    auto const moved = [&](state u, state const& k, double by) {
+        for (std::size_t i = 0; i < n; ++i)
+            u[i] += by * k[i];
+        return u;
+    };
+    state u = start;
+    for (double& v : u)
+        v /= level_at(kind, low).sigma;
+    for (std::size_t j = 0; j < steps; ++j) {
+        double const lambda = low + h * static_cast<double>(j);
+        state const a = slope(u, lambda), b = slope(moved(u, a, h / 2), lambda + h / 2), c = slope(moved(u, b, h / 2), lambda + h / 2),
+                    d = slope(moved(u, c, h), lambda + h);
+        for (std::size_t i = 0; i < n; ++i)
+            u[i] += h / 6 * (a[i] + 2 * b[i] + 2 * c[i] + d[i]);
+    }
+    for (double& v : u)
+        v *= level_at(kind, high).sigma;
+    return u;
+}
+
+/// The largest error at the end of the path.
+template <class Solver>
+double error_of(Solver const& solver, path_kind kind, std::size_t n, bool uneven, state const& end)
+{
+    state const got = interpret(solver(lambda_grid(kind, n, uneven)), start, exact_network(kind));
+    double worst = 0.0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+        worst = std::max(worst, std::abs(got[i] - end[i]));
+    return worst;
+}
+
+/// log2(error(n) / error(2 n)): the measured order of convergence. `solver` maps a grid to a plan.
+template <class Solver>
+double measured_order(Solver const& solver, path_kind kind, bool uneven, std::size_t n = 192)
+{
+    static std::array<state, 3> const ends{exact_end(path_kind::variance_preserving), exact_end(path_kind::variance_exploding),
+                                           exact_end(path_kind::rectified_flow)};
+    state const& end = ends[static_cast<std::size_t>(kind)];
+    return std::log2(error_of(solver, kind, n, uneven, end) / error_of(solver, kind, 2 * n, uneven, end));
+}
+
+/// How far mean and covariance at the end of a stochastic plan are from the mixture's, in standard errors: the worst of five.
+/// The samples start as the mixture at the first level, so that only the solver can be wrong.
+inline double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples, std::uint64_t seed = 7)
+{
+    gaussian_mixture const mixture;
+    std::mt19937_64 engine(seed);
+    std::normal_distribution<double> normal;
+    state const x = interpret(p, mixture.draw(samples, level_at(kind, low), engine), exact_network(kind), [&](std::uint32_t) {
+        state z(2 * samples);
+        for (double& v : z)
+            v = normal(engine);
+        return z;
+    });
+    auto const want = mixture.moments(), got = sample_moments(x);
+    double const n = static_cast<double>(samples);
+    std::array<double, 5> fourth{}; // E of the squares of what is averaged, for the standard errors
+    for (std::size_t i = 0; i < x.size(); i += 2) {
+        double const dx = x[i] - got[0], dy = x[i + 1] - got[1];
+        std::array<double, 5> const terms{dx, dy, dx * dx - got[2], dy * dy - got[3], dx * dy - got[4]};
+        for (std::size_t k = 0; k < 5; ++k)
+            fourth[k] += terms[k] * terms[k] / n;
+    }
+    double worst = 0.0;
+    for (std::size_t k = 0; k < 5; ++k)
+        worst = std::max(worst, std::abs(got[k] - want[k]) / std::sqrt(fourth[k] / n));
+    return worst;
+}
+
+/// The grid for such plans: from lambda = low to lambda = high, then to sigma = 0.
+inline alphabar::grid grid_to_zero(path_kind kind, std::size_t n, double low, double high = 4.0)
+{
+    alphabar::grid g = lambda_grid(kind, n - 1, false, low, high);
+    g.times.push_back(g.end_time);
+    g.levels.push_back({1.0, 0.0});
+    return g;
+}
+
+} // namespace support
