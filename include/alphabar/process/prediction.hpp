@@ -8,11 +8,14 @@
 #include <alphabar/core/pair_map.hpp>
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/transform.hpp>
+#include <alphabar/process/times.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <vector>
 
 namespace alphabar {
 
@@ -83,6 +86,44 @@ constexpr prediction_map to_x_0_and_epsilon(prediction kind, noise_level level)
     case prediction::previous_x: break;
     }
     reject("to_x_0_and_epsilon", "prediction", name_of(kind), "it must be epsilon, x_0, v, flow or score");
+}
+
+/// A prediction of one kind as one of another at `level`: G = x * state + other * F. From a kind to itself it is {0, 1}. A coefficient
+/// that does not exist is infinite or NaN, as in to_x_0_and_epsilon. Throws std::invalid_argument for previous_x.
+constexpr pair_map convert_prediction(prediction from, prediction to, noise_level level)
+{
+    auto const [x_0, epsilon] = to_x_0_and_epsilon(from, level);
+    if (from == to)
+        return {0.0, 1.0};
+    auto const [alpha, sigma] = level;
+    auto const divided = [](double a, double b) { return a == 0.0 ? 0.0 : b == 0.0 ? a * std::numeric_limits<double>::infinity() : a / b; };
+    switch (to) {
+    case prediction::epsilon: return epsilon;
+    case prediction::x_0: return x_0;
+    case prediction::v: return {alpha * epsilon.x - sigma * x_0.x, alpha * epsilon.other - sigma * x_0.other};
+    case prediction::flow: return {epsilon.x - x_0.x, epsilon.other - x_0.other};
+    case prediction::score: return {-divided(epsilon.x, sigma), -divided(epsilon.other, sigma)};
+    case prediction::previous_x: break;
+    }
+    reject("convert_prediction", "to", name_of(to), "it must be epsilon, x_0, v, flow or score");
+}
+
+/// out = the prediction `output` of the kind `from`, made of the state x at the given times, as one of the kind `to`.
+///
+/// Shapes: x, output, out [batch, ...]; times: one number, or one a sample. `out` may be an input. Throws std::invalid_argument, before
+/// anything is written, where the kind does not determine the other (x_0 from epsilon at alpha = 0), and for bad times or shapes.
+template <noise_path Path, class Times, tensor X, tensor F, class Out>
+void convert_prediction(Path const& path, prediction from, prediction to, X const& x, Times const& times, F const& output, Out&& out)
+{
+    using T = compute_t<value_t<Out>>;
+    std::vector<pair_formula<T>> formulas;
+    for (noise_level const& level : levels_at(path, times, traits_of<X>::shape(x).batch(), "convert_prediction")) {
+        pair_map const map = convert_prediction(from, to, level);
+        require(std::isfinite(map.x) && std::isfinite(map.other), "convert_prediction", "the prediction", name_of(from),
+                "it does not determine the other one at this time (alpha or sigma is 0)");
+        formulas.emplace_back(map);
+    }
+    transform_rows(formulas, out, x, output);
 }
 
 } // namespace alphabar

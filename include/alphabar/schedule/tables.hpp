@@ -8,6 +8,7 @@
 #include <alphabar/schedule/betas.hpp>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -116,20 +117,21 @@ struct wide_product {
             exponent -= 512;
         }
     }
-    /// x 2^(exponent / part), 0 or infinity where it leaves the doubles.
+    /// x 2^exponent, x > 0; 0 where it is below the normal doubles (also where subnormal numbers are flushed, so that the bits are the
+    /// same) and infinity above them.
     static constexpr double_double shifted(double_double x, int exponent)
     {
-        if (exponent < -2560)
+        if (x.high == 0.0 || exponent == 0)
+            return x;
+        int const size = static_cast<int>(std::bit_cast<std::uint64_t>(x.high) >> 52) - 1023 + exponent;
+        if (size < -1022)
             return 0.0;
-        if (exponent > 2560)
+        if (size > 1023)
             return std::numeric_limits<double>::infinity();
         for (; exponent < 0; exponent += 256)
             x = scaled(x, -256);
-        for (; exponent > 0; exponent -= 256) {
-            if (x.high > 0x1p767)
-                return std::numeric_limits<double>::infinity();
+        for (; exponent > 0; exponent -= 256)
             x = scaled(x, 256);
-        }
         return x;
     }
     constexpr double_double number() const { return shifted(value, exponent); }
@@ -151,7 +153,8 @@ struct process_state {
         alpha_bar_previous = alpha_bar;
         one_minus_previous = one_minus;
         beta = next_beta;
-        one_minus = one_minus + alpha_bar.number() * beta;
+        if (alpha_bar.exponent == 0) // below 2^-512 nothing is added to a number near 1
+            one_minus = one_minus + alpha_bar.value * beta;
         alpha_bar *= double_double(1.0) - beta;
         if (alpha_bar.value.high == 0.0)
             one_minus = 1.0;
@@ -184,10 +187,11 @@ struct process_state {
         case table::posterior_variance: return posterior_variance();
         case table::posterior_log_variance_clipped:
             return one_minus_previous.high == 0.0 ? log(beta) : log(posterior_variance());
-        case table::posterior_mean_coef1: return beta * alpha_bar_previous.root() / one_minus;
+        case table::posterior_mean_coef1:
+            return wide_product::shifted(beta * sqrt(alpha_bar_previous.value) / one_minus, alpha_bar_previous.exponent / 2);
         case table::posterior_mean_coef2: return one_minus_previous * sqrt(alpha) / one_minus;
         case table::remove_noise_coeff: return beta / sqrt(one_minus);
-        case table::snr: return A.number() / one_minus;
+        case table::snr: return wide_product::shifted(A.value / one_minus, A.exponent);
         case table::log_snr:
             return none ? -infinity : log(A.value) + double_double(A.exponent) * log_2 - log_one_minus();
         }
@@ -197,7 +201,9 @@ struct process_state {
 private:
     constexpr double_double log_one_minus() const
     {
-        return alpha_bar.exponent < 0 || alpha_bar.value.high < 0.0625 ? log1p(-alpha_bar.number()) : log(one_minus);
+        if (alpha_bar.exponent < 0)
+            return -alpha_bar.number();
+        return alpha_bar.value.high < 0.0625 ? log1p(-alpha_bar.value) : log(one_minus);
     }
 };
 
