@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// The noise levels at which diffusers' add_noise, scale_noise and get_velocity work.
+#pragma once
+
+#include <alphabar/io/diffusers_config.hpp>
+#include <alphabar/io/diffusers_grid.hpp>
+#include <alphabar/io/diffusers_plan.hpp>
+#include <alphabar/schedule/noise_level.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace alphabar {
+
+/// x_t = noisy.alpha x_0 + noisy.sigma eps;  v = velocity.alpha eps - velocity.sigma x_0. They differ in one class
+/// only: EulerDiscreteScheduler takes the level of the velocity by the position of the time, not by the time.
+struct diffusers_levels {
+    noise_level noisy;
+    noise_level velocity;
+};
+
+namespace detail {
+
+enum class forward_path { table, exploding, preserving, flow };
+
+inline forward_path forward_path_of(diffusers_config const& c)
+{
+    using enum forward_path;
+    static std::map<std::string, forward_path, std::less<>> const paths = {
+        {"DDPM", table},
+        {"DDPMParallel", table},
+        {"DDIM", table},
+        {"DDIMParallel", table},
+        {"DDIMInverse", table},
+        {"PNDM", table},
+        {"LCM", table},
+        {"TCD", table},
+        {"UnCLIP", table},
+        {"SASolver", table},
+        {"CogVideoXDDIM", table},
+        {"CogVideoXDPM", table},
+        {"EulerDiscrete", exploding},
+        {"EulerAncestralDiscrete", exploding},
+        {"HeunDiscrete", exploding},
+        {"LMSDiscrete", exploding},
+        {"EDMEuler", exploding},
+        {"EDMDPMSolverMultistep", exploding},
+        {"CosineDPMSolverMultistep", exploding},
+        {"DPMSolverMultistep", preserving},
+        {"DPMSolverMultistepInverse", preserving},
+        {"DPMSolverSinglestep", preserving},
+        {"DEISMultistep", preserving},
+        {"UniPCMultistep", preserving},
+        {"FlowMatchEulerDiscrete", flow},
+        {"FlowMatchHeunDiscrete", flow},
+        {"FlowMatchLCM", flow},
+    };
+    auto const path = paths.find(c.class_name());
+    if (path == paths.end())
+        c.unsupported("_class_name", c.class_name());
+    return c.flag("use_flow_sigmas") ? flow : path->second;
+}
+
+/// Where a time stands in the times of the grid, up to rounding: its second place where it has two, the last where it
+/// is not there.
+inline std::size_t index_of(double time, std::vector<double> const& times)
+{
+    auto const same = [time](double t) { return std::abs(t - time) <= 1e-12 * std::max(1.0, std::abs(time)); };
+    auto const first = std::ranges::find_if(times, same);
+    if (first == times.end())
+        return times.size() - 1;
+    auto const second = std::find_if(first + 1, times.end(), same);
+    return static_cast<std::size_t>((second == times.end() ? first : second) - times.begin());
+}
+
+} // namespace detail
+
+/// The levels of add_noise(x_0, z, times) after set_timesteps(request); after set_begin_index(*begin), which makes the
+/// class ignore the times. Throws as set_timesteps does, and where a time is outside the table.
+inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, diffusers_request const& request,
+                                                    std::vector<double> const& times,
+                                                    std::optional<std::size_t> begin = {})
+{
+    using detail::forward_path;
+    forward_path const path = detail::forward_path_of(c);
+    std::vector<diffusers_levels> levels;
+    if (path == forward_path::table) {
+        std::vector<double> const alpha_bar = detail::diffusers_alpha_bar(c);
+        for (double t : times) {
+            require(t >= 0 && t < static_cast<double>(alpha_bar.size()), "forward_levels", "a time", t,
+                    "it must lie in [0, num_train_timesteps - 1]");
+            double const bar = alpha_bar[static_cast<std::size_t>(t)];
+            noise_level const level{std::sqrt(bar), std::sqrt(1 - bar)};
+            levels.push_back({level, level});
+        }
+        return levels;
+    }
+    diffusers_grid const g = set_timesteps(c, request);
+    auto const on = path == forward_path::exploding ? detail::sigma_path::exploding
+                    : path == forward_path::flow    ? detail::sigma_path::flow
+                                                    : detail::sigma_path::preserving;
+    for (double t : times) {
+        std::size_t const at = begin ? *begin : detail::index_of(t, g.times);
+        noise_level const level = detail::level_of(g.sigmas[at], on);
+        levels.push_back({level, level});
+        if (c.class_name() == "EulerDiscrete") {
+            double const bar = detail::diffusers_alpha_bar(c)[at];
+            levels.back().velocity = {std::sqrt(bar), std::sqrt(1 - bar)};
+        }
+    }
+    return levels;
+}
+
+} // namespace alphabar

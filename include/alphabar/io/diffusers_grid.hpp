@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: MIT
+//
+// The times and noise levels that the scheduler classes of diffusers visit, to the last integer time: what
+// set_timesteps does.
+#pragma once
+
+#include <alphabar/grid/beta.hpp>
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/io/diffusers_config.hpp>
+#include <alphabar/schedule/betas.hpp>
+#include <alphabar/schedule/paths.hpp>
+#include <alphabar/schedule/rescale.hpp>
+#include <alphabar/schedule/tables.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <numbers>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace alphabar {
+
+/// The arguments of set_timesteps. With none of them the class's initial times are meant: all training times,
+/// descending.
+struct diffusers_request {
+    std::optional<int> num_inference_steps{};
+    std::optional<std::vector<double>> timesteps{};
+    std::optional<std::vector<double>> sigmas{};
+    std::optional<double> mu{};
+
+    bool empty() const { return !num_inference_steps && !timesteps && !sigmas; }
+};
+
+/// What set_timesteps leaves: the time of every network call, the class's own noise levels with the final one (none for
+/// the classes on a table), and init_noise_sigma.
+struct diffusers_grid {
+    std::vector<double> times;
+    std::vector<double> sigmas{};
+    double initial_scale = 1.0;
+};
+
+namespace detail {
+
+// ---- NumPy's ways of making times, kept to the bit --------------------------------------------------------
+
+/// linspace(start, stop, count): start + k step, the last point set to stop.
+inline std::vector<double> linspace(double start, double stop, std::size_t count)
+{
+    std::vector<double> values(count, start);
+    if (count < 2)
+        return values;
+    double const step = (stop - start) / static_cast<double>(count - 1);
+    for (std::size_t k = 0; k < count; ++k)
+        values[k] = static_cast<double>(k) * step + start;
+    values.back() = stop;
+    return values;
+}
+
+/// arange(last, 0, -step): last + k d with d = (last - step) - last.
+inline std::vector<double> arange_down(double last, double step)
+{
+    auto const count = static_cast<std::size_t>(std::ceil(last / step));
+    double const d = (last - step) - last;
+    std::vector<double> values(count);
+    for (std::size_t k = 0; k < count; ++k)
+        values[k] = last + static_cast<double>(k) * d;
+    return values;
+}
+
+/// Half to even.
+inline std::vector<double> rounded(std::vector<double> values)
+{
+    for (double& v : values)
+        v = std::nearbyint(v);
+    return values;
+}
+
+inline std::vector<double> reversed(std::vector<double> values)
+{
+    std::ranges::reverse(values);
+    return values;
+}
+
+inline std::vector<double> shifted(std::vector<double> values, double by)
+{
+    for (double& v : values)
+        v += by;
+    return values;
+}
+
+/// interp: piecewise linear through (xs, ys), xs ascending, held at the ends.
+inline double interpolate(double x, std::vector<double> const& xs, std::vector<double> const& ys)
+{
+    auto const above = std::ranges::upper_bound(xs, x);
+    if (above == xs.begin())
+        return ys.front();
+    if (above == xs.end())
+        return ys.back();
+    auto const j = static_cast<std::size_t>(above - xs.begin()) - 1;
+    return (ys[j + 1] - ys[j]) / (xs[j + 1] - xs[j]) * (x - xs[j]) + ys[j];
+}
+
+/// The noise levels of a grid spec on the variance-exploding path, without the end.
+template <class Spec>
+std::vector<double> sigmas_of(Spec const& spec)
+{
+    grid const g = make_grid(variance_exploding{}, spec);
+    std::vector<double> sigmas;
+    for (std::size_t i = 0; i < g.steps(); ++i)
+        sigmas.push_back(g.levels[i].sigma);
+    return sigmas;
+}
+
+/// From `first` to `last` in either direction: make(range) is the spec of the descending grid.
+template <class Make>
+std::vector<double> sigmas_between(double first, double last, std::size_t count, Make const& make)
+{
+    if (count == 1)
+        return {first};
+    std::vector<double> const down = sigmas_of(make(sigma_range{std::min(first, last), std::max(first, last)}));
+    return first < last ? reversed(down) : down;
+}
+
+inline std::vector<double> exponential_sigmas(double first, double last, std::size_t count)
+{
+    return sigmas_between(first, last, count, [=](sigma_range const& range) { return exponential_grid(count, range); });
+}
+
+inline std::vector<double> karras_sigmas(double first, double last, std::size_t count, double rho)
+{
+    return sigmas_between(first, last, count,
+                          [=](sigma_range const& range) { return karras_grid(count, {.rho = rho, .range = range}); });
+}
+
+// ---- levels -----------------------------------------------------------------------------------------------
+
+inline beta_schedule diffusers_betas(diffusers_config const& c)
+{
+    auto const T = static_cast<std::size_t>(c.integer("num_train_timesteps"));
+    if (c.has("trained_betas"))
+        return custom_betas(c.numbers("trained_betas"));
+    std::string const name = c.text("beta_schedule", "squaredcos_cap_v2");
+    if (name == "linear")
+        return linear_betas(T, c.number("beta_start"), c.number("beta_end"));
+    if (name == "scaled_linear")
+        return scaled_linear_betas(T, c.number("beta_start"), c.number("beta_end"));
+    if (name == "sigmoid")
+        return sigmoid_betas(T, c.number("beta_start"), c.number("beta_end"));
+    return name == "exp" ? exp_betas(T) : name == "laplace" ? laplace_betas(T) : cosine_betas(T);
+}
+
+/// The table of cumulative alphas of a class. Some classes take 2^-24 in place of the 0 of zero terminal SNR.
+inline std::vector<double> diffusers_alpha_bar(diffusers_config const& c)
+{
+    static std::set<std::string, std::less<>> const patched = {"EulerDiscrete", "EulerAncestralDiscrete",
+                                                               "DPMSolverMultistep", "UniPCMultistep"};
+    beta_schedule betas = diffusers_betas(c);
+    if (c.has("snr_shift_scale"))
+        betas = snr_shift(betas, c.number("snr_shift_scale"));
+    bool const rescaled = c.flag("rescale_betas_zero_snr");
+    if (rescaled)
+        betas = zero_terminal_snr(betas);
+    std::vector<double> alpha_bar(betas.T());
+    tabulate(table::alpha_bar, betas.values(), alpha_bar);
+    if (rescaled && patched.contains(c.class_name()))
+        alpha_bar.back() = 0x1p-24;
+    return alpha_bar;
+}
+
+/// sigma/alpha of every training time, ascending.
+inline std::vector<double> ve_table(std::vector<double> const& alpha_bar)
+{
+    std::vector<double> table(alpha_bar.size());
+    for (std::size_t i = 0; i < table.size(); ++i)
+        table[i] = std::sqrt((1 - alpha_bar[i]) / alpha_bar[i]);
+    return table;
+}
+
+inline std::vector<double> positions(std::size_t count)
+{
+    return linspace(0, static_cast<double>(count) - 1, count);
+}
+
+/// sigma at fractional times of the table.
+inline std::vector<double> sigmas_at(std::vector<double> const& times, std::vector<double> const& table)
+{
+    std::vector<double> const at = positions(table.size());
+    std::vector<double> values(times.size());
+    std::ranges::transform(times, values.begin(), [&](double t) { return interpolate(t, at, table); });
+    return values;
+}
+
+/// The inverse, log-linear.
+inline std::vector<double> times_at(std::vector<double> const& sigmas, std::vector<double> table)
+{
+    std::vector<double> const at = positions(table.size());
+    for (double& s : table)
+        s = std::log(s);
+    std::vector<double> values(sigmas.size());
+    std::ranges::transform(sigmas, values.begin(),
+                           [&](double s) { return interpolate(std::log(std::max(s, 1e-10)), table, at); });
+    return values;
+}
+
+/// The noise levels that the use_..._sigmas switches ask for; none where no switch is on.
+inline std::optional<std::vector<double>> respaced_sigmas(diffusers_config const& c, double low, double high,
+                                                          std::size_t count)
+{
+    double const bottom = c.number("sigma_min", low), top = c.number("sigma_max", high);
+    if (c.flag("use_karras_sigmas"))
+        return karras_sigmas(top, bottom, count, 7.0);
+    if (c.flag("use_exponential_sigmas"))
+        return exponential_sigmas(top, bottom, count);
+    if (c.flag("use_beta_sigmas"))
+        return sigmas_between(top, bottom, count,
+                              [=](sigma_range const& range) { return beta_grid(count, {.range = range}); });
+    if (c.flag("use_lu_lambdas"))
+        return exponential_sigmas(high, low, count); // equal steps of lambda = -log sigma
+    return std::nullopt;
+}
+
+/// logit(sigma) + log s.
+inline double flow_shifted(double sigma, double s)
+{
+    return s * sigma / (1 + (s - 1) * sigma);
+}
+
+inline std::vector<double> flow_shifted(std::vector<double> sigmas, double s)
+{
+    for (double& sigma : sigmas)
+        sigma = flow_shifted(sigma, s);
+    return sigmas;
+}
+
+inline std::vector<double> dynamically_shifted(std::vector<double> sigmas, diffusers_config const& c,
+                                               diffusers_request const& r)
+{
+    if (!r.mu)
+        c.unsupported("use_dynamic_shifting", "needs mu among the arguments of set_timesteps");
+    return flow_shifted(std::move(sigmas), c.text("time_shift_type") == "linear" ? *r.mu : std::exp(*r.mu));
+}
+
+/// 1 - sigma scaled so that the last sigma is `terminal`.
+inline std::vector<double> stretched(std::vector<double> sigmas, double terminal)
+{
+    double const factor = (1 - terminal) / (1 - sigmas.back());
+    for (double& sigma : sigmas)
+        sigma = 1 - (1 - sigma) * factor;
+    return sigmas;
+}
+
+// ---- the families of classes ------------------------------------------------------------------------------
+
+inline std::size_t step_count(diffusers_config const& c, diffusers_request const& r)
+{
+    if (!r.num_inference_steps)
+        c.unsupported("_class_name", "needs num_inference_steps among the arguments of set_timesteps");
+    require(*r.num_inference_steps > 0 && *r.num_inference_steps <= 10000, "diffusers grid", "num_inference_steps",
+            *r.num_inference_steps, "it must lie in [1, 10000]");
+    return static_cast<std::size_t>(*r.num_inference_steps);
+}
+
+/// `count` times of a table of T, descending, as NumPy makes them.
+inline std::vector<double> spaced_times(std::string const& spacing, std::size_t T, std::size_t count,
+                                        std::size_t offset, bool round)
+{
+    spacing_options const o{.steps_offset = offset, .rounded = round, .rounding = arithmetic::numpy};
+    return spacing == "linspace"  ? linspace_times(T, count, o)
+           : spacing == "leading" ? leading_times(T, count, o)
+                                  : trailing_times(T, count, o);
+}
+
+inline std::size_t table_length(diffusers_config const& c)
+{
+    return static_cast<std::size_t>(c.integer("num_train_timesteps"));
+}
+inline std::size_t steps_offset(diffusers_config const& c)
+{
+    return static_cast<std::size_t>(c.integer("steps_offset", 0));
+}
+
+/// DDPM, DDIM (rounded) and the classes on sigmas (linspace not rounded).
+inline std::vector<double> class_times(diffusers_config const& c, diffusers_request const& r, bool round)
+{
+    return spaced_times(c.text("timestep_spacing", "leading"), table_length(c), step_count(c, r), steps_offset(c),
+                        round);
+}
+
+inline std::vector<double> all_times(diffusers_config const& c)
+{
+    return reversed(positions(static_cast<std::size_t>(c.integer("num_train_timesteps"))));
+}
+
+/// Classes on integer times of the table of cumulative alphas.
+inline diffusers_grid table_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    if (r.timesteps)
+        return {*r.timesteps};
+    std::vector<double> const t = class_times(c, r, true);
+    return {c.class_name() == "DDIMInverse" ? reversed(t) : t};
+}
+
+/// Two network calls a step: every level but the first and the last stands twice.
+inline diffusers_grid doubled(diffusers_grid const& g)
+{
+    diffusers_grid twice{{g.times.front()}, {g.sigmas.front()}, g.initial_scale};
+    for (std::size_t i = 1; i < g.times.size(); ++i) {
+        twice.times.insert(twice.times.end(), 2, g.times[i]);
+        twice.sigmas.insert(twice.sigmas.end(), 2, g.sigmas[i]);
+    }
+    twice.sigmas.push_back(g.sigmas.back());
+    return twice;
+}
+
+/// Classes on noise levels sigma/alpha.
+inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    std::vector<double> const table = ve_table(diffusers_alpha_bar(c));
+    diffusers_grid g;
+    double final = c.text("final_sigmas_type") == "sigma_min" ? table.front() : 0.0;
+    if (r.empty()) {
+        g.times = all_times(c);
+        g.sigmas = reversed(table);
+    } else if (r.sigmas) {
+        g.sigmas = *r.sigmas;
+        require(g.sigmas.size() > 1, "diffusers grid", "the number of sigmas", g.sigmas.size(),
+                "it must be at least 2");
+        final = g.sigmas.back();
+        g.sigmas.pop_back();
+        g.times = times_at(g.sigmas, table);
+    } else {
+        g.times = r.timesteps ? *r.timesteps : class_times(c, r, false);
+        g.sigmas = sigmas_at(g.times, table);
+        std::size_t const n = r.num_inference_steps ? step_count(c, r) : g.times.size();
+        if (c.text("interpolation_type") == "log_linear")
+            g.sigmas = exponential_sigmas(table.back(), table.front(), n + 1);
+        if (auto const other = respaced_sigmas(c, g.sigmas.back(), g.sigmas.front(), n)) {
+            g.sigmas = *other;
+            g.times = times_at(g.sigmas, table);
+        }
+    }
+    if (c.text("timestep_type") == "continuous" && c.text("prediction_type") == "v_prediction")
+        for (std::size_t i = 0; i < g.times.size(); ++i)
+            g.times[i] = 0.25 * std::log(g.sigmas[i]);
+    g.sigmas.push_back(final);
+    double const peak = *std::ranges::max_element(g.sigmas);
+    g.initial_scale = c.text("timestep_spacing") == "leading" ? std::sqrt(peak * peak + 1) : peak;
+    return c.class_name() == "HeunDiscrete" ? doubled(g) : g;
+}
+
+/// The exponential solvers: n + 1 points of a table cut to `last` entries; the inverse ones go up and leave out the
+/// highest, the others the lowest. `trailing` has n points, counted from the cut with the stride of the whole table.
+inline std::vector<double> solver_times(diffusers_config const& c, std::size_t n, std::size_t last)
+{
+    std::string const spacing = c.text("timestep_spacing", "linspace");
+    bool const up = c.class_name().ends_with("Inverse");
+    if (spacing == "trailing") {
+        double const stride = static_cast<double>(table_length(c)) / static_cast<double>(n);
+        std::vector<double> const down = shifted(rounded(arange_down(static_cast<double>(last), stride)), -1);
+        return up ? reversed(down) : down;
+    }
+    std::vector<double> times = spaced_times(spacing, last, n + 1, steps_offset(c), true);
+    if (up)
+        times = reversed(times);
+    times.pop_back();
+    return times;
+}
+
+/// Times cut to integers; the inverse solver drops repetitions.
+inline std::vector<double> integer_times(std::vector<double> times, bool unique)
+{
+    std::set<double> seen;
+    std::vector<double> kept;
+    for (double t : times)
+        if (double const cut = std::trunc(t); !unique || seen.insert(cut).second)
+            kept.push_back(cut);
+    return kept;
+}
+
+inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    std::string const& name = c.class_name();
+    bool const inverse = name.ends_with("Inverse"), uni = name == "UniPCMultistep";
+    bool const repeat_last =
+        inverse || name == "DEISMultistep" || name == "SASolver"; // no final_sigmas_type: the last level twice
+    auto const T = static_cast<double>(c.integer("num_train_timesteps"));
+    std::vector<double> const table = ve_table(diffusers_alpha_bar(c));
+    double const lambda_min = c.number("lambda_min_clipped", -std::numeric_limits<double>::infinity());
+    auto const cut = std::ranges::count_if(table, [&](double sigma) { return -std::log(sigma) < lambda_min; });
+    std::size_t const last = table.size() - static_cast<std::size_t>(cut);
+    require(last > 0, "diffusers grid", "lambda_min_clipped", lambda_min, "it leaves nothing of the table");
+
+    diffusers_grid g;
+    std::size_t n = 0;
+    if (r.timesteps) {
+        g.times = *r.timesteps;
+        n = g.times.size();
+    } else if (uni && r.sigmas) {
+        n = r.sigmas->size();
+    } else if (r.empty()) {
+        return {inverse ? reversed(all_times(c)) : all_times(c), table, 1.0}; // sigmas ascend in either case
+    } else {
+        n = step_count(c, r);
+        g.times = solver_times(c, n, last);
+    }
+    double const low = inverse ? table.back() : table.front(), high = inverse ? table.front() : table.back();
+    double const flow_shift = r.mu && !uni ? std::exp(*r.mu) : c.number("flow_shift", 1.0);
+    double final = 0;
+    if (auto const other = respaced_sigmas(c, low, high, n)) {
+        g.sigmas = *other;
+        g.times = times_at(g.sigmas, table);
+        bool const round = c.flag("use_karras_sigmas") || c.flag("use_lu_lambdas");
+        if (round && !(name == "DPMSolverMultistep" && c.text("beta_schedule") == "squaredcos_cap_v2"))
+            g.times = rounded(g.times);
+        if (uni && c.flag("use_flow_sigmas") && c.flag("use_karras_sigmas"))
+            for (std::size_t i = 0; i < n; ++i) {
+                g.sigmas[i] = g.sigmas[i] / (g.sigmas[i] + 1);
+                g.times[i] = g.sigmas[i] * T;
+            }
+        final = uni || repeat_last ? g.sigmas.back() : table.front();
+    } else if (c.flag("use_flow_sigmas")) {
+        if (uni) {
+            g.sigmas = r.sigmas ? *r.sigmas : linspace(1, 1 / T, n + 1);
+            g.sigmas.resize(n);
+            g.sigmas = c.flag("use_dynamic_shifting") ? dynamically_shifted(g.sigmas, c, r)
+                                                      : flow_shifted(g.sigmas, flow_shift);
+            if (c.has("shift_terminal"))
+                g.sigmas = stretched(g.sigmas, c.number("shift_terminal"));
+            if (std::abs(g.sigmas.front() - 1) < 1e-6)
+                g.sigmas.front() -= 1e-6;
+        } else {
+            g.sigmas = linspace(1, 1 / T, n + 1);
+            for (double& sigma : g.sigmas)
+                sigma = flow_shifted(1 - sigma, flow_shift);
+            g.sigmas = reversed(g.sigmas);
+            g.sigmas.pop_back();
+        }
+        g.times = g.sigmas;
+        for (double& t : g.times)
+            t *= T;
+        final = uni || repeat_last ? g.sigmas.back() : table.front();
+    } else {
+        if (uni && r.sigmas)
+            c.unsupported("use_flow_sigmas", "sigmas are an argument of flow matching only");
+        g.sigmas = sigmas_at(g.times, table);
+        final = inverse ? table[last - 1] : table.front();
+    }
+    if (!repeat_last && c.text("final_sigmas_type") != "sigma_min")
+        final = 0;
+    g.sigmas.push_back(final);
+    g.times = integer_times(g.times, inverse);
+    return g;
+}
+
+/// The Karras levels at places u of the ramp from 0 to 1.
+inline std::vector<double> ramped_karras_sigmas(double first, double last, std::vector<double> u, double rho)
+{
+    for (double& v : u)
+        v = std::pow(std::pow(first, 1 / rho) + v * (std::pow(last, 1 / rho) - std::pow(first, 1 / rho)), rho);
+    return u;
+}
+
+/// EDMEuler, EDMDPMSolverMultistep, CosineDPMSolverMultistep.
+inline diffusers_grid edm_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    bool const euler = c.class_name() == "EDMEuler";
+    double const low = c.number("sigma_min"), high = c.number("sigma_max");
+    std::size_t const n = r.sigmas    ? r.sigmas->size() // the ramp of the Karras grid
+                          : r.empty() ? static_cast<std::size_t>(c.integer("num_train_timesteps"))
+                                      : step_count(c, r);
+    diffusers_grid g;
+    if (c.text("sigma_schedule") == "karras")
+        g.sigmas = r.sigmas ? ramped_karras_sigmas(high, low, *r.sigmas, c.number("rho"))
+                            : karras_sigmas(high, low, n, c.number("rho"));
+    else
+        g.sigmas = reversed(exponential_sigmas(low, high, n)); // one step: sigma_min
+    for (double sigma : g.sigmas)
+        g.times.push_back(c.class_name().starts_with("Cosine") ? std::atan(sigma) * 2 / std::numbers::pi
+                                                               : 0.25 * std::log(sigma));
+    double const last = n > 1 || euler ? g.sigmas.back() : low;
+    g.sigmas.push_back(c.text("final_sigmas_type") == "sigma_min" ? last : 0.0);
+    g.initial_scale = std::sqrt(high * high + 1);
+    return g;
+}
+
+/// The flow-matching classes. A static shift acts on the ends, which are stored shifted, and on all levels again.
+inline diffusers_grid flow_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    auto const T = static_cast<double>(c.integer("num_train_timesteps"));
+    bool const dynamic = c.flag("use_dynamic_shifting"), invert = c.flag("invert_sigmas");
+    double const shift = c.number("shift");
+    diffusers_grid g;
+    if (r.sigmas) {
+        g.sigmas = *r.sigmas;
+    } else if (r.timesteps) {
+        g.sigmas = *r.timesteps;
+    } else if (r.empty()) {
+        g.sigmas = shifted(all_times(c), 1);
+    } else {
+        double const top = dynamic ? 1 : flow_shifted(1, shift), bottom = dynamic ? 1 / T : flow_shifted(1 / T, shift);
+        g.sigmas = linspace(top * T, bottom * T, step_count(c, r));
+    }
+    if (!r.sigmas)
+        for (double& sigma : g.sigmas)
+            sigma /= T;
+    g.sigmas = dynamic ? dynamically_shifted(g.sigmas, c, r) : flow_shifted(g.sigmas, shift);
+    if (c.has("shift_terminal"))
+        g.sigmas = stretched(g.sigmas, c.number("shift_terminal"));
+    if (auto const other = respaced_sigmas(c, g.sigmas.back(), g.sigmas.front(), g.sigmas.size()))
+        g.sigmas = *other;
+    if (invert)
+        for (double& sigma : g.sigmas)
+            sigma = 1 - sigma;
+    g.times = g.sigmas;
+    for (double& t : g.times)
+        t *= T;
+    if (r.timesteps && !invert)
+        g.times = *r.timesteps;
+    g.sigmas.push_back(invert ? 1.0 : 0.0);
+    return c.class_name() == "FlowMatchHeunDiscrete" ? doubled(g) : g;
+}
+
+using grid_maker = diffusers_grid (*)(diffusers_config const&, diffusers_request const&);
+
+/// Which grid a class has: a row a class.
+inline std::map<std::string, grid_maker, std::less<>> const& grid_makers()
+{
+    static std::map<std::string, grid_maker, std::less<>> const makers = {
+        {"DDPM", table_grid},
+        {"DDPMParallel", table_grid},
+        {"DDIM", table_grid},
+        {"DDIMParallel", table_grid},
+        {"DDIMInverse", table_grid},
+        {"CogVideoXDDIM", table_grid},
+        {"CogVideoXDPM", table_grid},
+        {"EulerDiscrete", sigma_grid},
+        {"EulerAncestralDiscrete", sigma_grid},
+        {"HeunDiscrete", sigma_grid},
+        {"LMSDiscrete", sigma_grid},
+        {"DPMSolverMultistep", solver_grid},
+        {"DPMSolverMultistepInverse", solver_grid},
+        {"DPMSolverSinglestep", solver_grid},
+        {"DEISMultistep", solver_grid},
+        {"UniPCMultistep", solver_grid},
+        {"SASolver", solver_grid},
+        {"EDMEuler", edm_grid},
+        {"EDMDPMSolverMultistep", edm_grid},
+        {"CosineDPMSolverMultistep", edm_grid},
+        {"FlowMatchEulerDiscrete", flow_grid},
+        {"FlowMatchHeunDiscrete", flow_grid},
+        {"FlowMatchLCM", flow_grid},
+    };
+    return makers;
+}
+
+} // namespace detail
+
+/// The grid that set_timesteps(request) of the configured class makes. Throws config_error (kind unsupported) where the
+/// class or an option is outside this library, std::invalid_argument where an argument is not allowed.
+inline diffusers_grid set_timesteps(diffusers_config const& config, diffusers_request const& request)
+{
+    auto const maker = detail::grid_makers().find(config.class_name());
+    if (maker == detail::grid_makers().end())
+        config.unsupported("_class_name", config.class_name());
+    return maker->second(config, request);
+}
+
+} // namespace alphabar

@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: MIT
+//
+// From the configuration of a diffusers scheduler to the plan that it names: path, grid, network form and solver of
+// this library, with the options that reproduce diffusers' numbers.
+#pragma once
+
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/io/diffusers_config.hpp>
+#include <alphabar/io/diffusers_grid.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/ddpm.hpp>
+#include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/unipc.hpp>
+#include <alphabar/schedule/noise_level.hpp>
+#include <alphabar/schedule/paths.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace alphabar {
+
+/// The arguments of `step` that change a plan, and where the loop begins.
+struct diffusers_step {
+    double eta = 0.0;                      ///< DDIM
+    bool use_clipped_model_output = false; ///< DDIM
+    double s_churn = 0.0;                  ///< Euler, Heun
+    double s_tmin = 0.0;
+    double s_tmax = std::numeric_limits<double>::infinity();
+    double s_noise = 1.0;
+    unsigned order = 4;          ///< LMS
+    std::size_t begin_index = 0; ///< position in the times of the grid
+};
+
+namespace detail {
+
+/// On which path the sigmas of a class lie.
+enum class sigma_path { exploding, preserving, flow };
+
+inline noise_level level_of(double sigma, sigma_path path)
+{
+    if (path == sigma_path::exploding)
+        return {1.0, sigma};
+    if (path == sigma_path::flow)
+        return {1.0 - sigma, sigma};
+    double const alpha = 1.0 / std::sqrt(1.0 + sigma * sigma);
+    return {alpha, sigma * alpha};
+}
+
+/// The grid of a class that has sigmas. Nothing is asked of its order: some classes repeat a level.
+inline grid grid_of(diffusers_grid const& g, sigma_path path)
+{
+    grid made{.times = g.times, .levels = {}, .direction = grid::course::as_given};
+    for (std::size_t i = 0; i <= g.times.size(); ++i)
+        made.levels.push_back(level_of(g.sigmas[i], path));
+    return made;
+}
+
+inline prediction prediction_of(diffusers_config const& c)
+{
+    static std::map<std::string, prediction> const kinds = {{"epsilon", prediction::epsilon},
+                                                            {"sample", prediction::x_0},
+                                                            {"v_prediction", prediction::v},
+                                                            {"flow_prediction", prediction::flow}};
+    auto const kind = kinds.find(c.text("prediction_type"));
+    if (kind == kinds.end())
+        c.unsupported("prediction_type", c.text("prediction_type"));
+    return kind->second;
+}
+
+inline x0_operation operation_of(diffusers_config const& c)
+{
+    if (c.flag("thresholding")) {
+        double const top = c.number("sample_max_value");
+        return {x0_operation::kind::dynamic_threshold, std::min(1.0, top), c.number("dynamic_thresholding_ratio"), top};
+    }
+    if (c.flag("clip_sample"))
+        return {.what = x0_operation::kind::clip, .bound = c.number("clip_sample_range", 1.0)};
+    return {};
+}
+
+inline network_form network_of(diffusers_config const& c)
+{
+    return {.predicts = prediction_of(c),
+            .operation = operation_of(c),
+            .predicts_variance = c.text("variance_type").starts_with("learned")};
+}
+
+/// What a plan is made of.
+struct plan_input {
+    diffusers_config const& config;
+    diffusers_request const& request;
+    diffusers_grid const& grid;
+    diffusers_step const& step;
+};
+
+/// The plan from its stage `first` on: a loop that begins in the middle.
+inline plan starting_at(plan p, std::size_t first)
+{
+    require(first < p.stages.size(), "diffusers plan", "begin_index", first, "it must be a position in the times");
+    p.stages.erase(p.stages.begin(), p.stages.begin() + static_cast<std::ptrdiff_t>(first));
+    for (stage& s : p.stages)
+        s.noise = s.churn_noise = stage::automatic;
+    number_draws(p);
+    return p;
+}
+
+// ---- classes on the table of cumulative alphas ------------------------------------------------------------
+
+/// Noise levels by integer time; below time 0 stands the level at which sampling ends.
+class table_levels {
+public:
+    explicit table_levels(diffusers_config const& c)
+        : alpha_bar_(diffusers_alpha_bar(c)),
+          final_(c.has("set_alpha_to_one") && !c.flag("set_alpha_to_one") ? alpha_bar_[0] : 1.0)
+    {
+    }
+    noise_level operator()(double t) const
+    {
+        require(t < static_cast<double>(alpha_bar_.size()), "diffusers plan", "a time", t, "the table ends below it");
+        double const bar = t < 0 ? final_ : alpha_bar_[static_cast<std::size_t>(t)];
+        return {std::sqrt(bar), std::sqrt(1.0 - bar)};
+    }
+
+private:
+    std::vector<double> alpha_bar_;
+    double final_;
+};
+
+/// T // N, by which DDIM steps back whatever its times are.
+inline double stride_of(diffusers_config const& c, diffusers_request const& r)
+{
+    return std::floor(c.integer("num_train_timesteps") / static_cast<double>(step_count(c, r)));
+}
+
+inline ddpm_options ddpm_options_of(diffusers_config const& c)
+{
+    static std::map<std::string, ddpm_variance> const kinds = {{"fixed_small", ddpm_variance::fixed_small},
+                                                               {"fixed_small_log", ddpm_variance::fixed_small},
+                                                               {"fixed_large", ddpm_variance::fixed_large},
+                                                               {"learned", ddpm_variance::learned},
+                                                               {"learned_range", ddpm_variance::learned_range}};
+    auto const kind = kinds.find(c.text("variance_type"));
+    if (kind == kinds.end())
+        c.unsupported("variance_type", c.text("variance_type"));
+    return {.network = network_of(c), .variance = kind->second};
+}
+
+inline plan ddpm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    ddpm_options o = ddpm_options_of(c);
+    std::vector<grid_step> steps;
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const t = g.times[i], after = r.empty() ? t - 1 : i + 1 < g.times.size() ? g.times[i + 1] : -1;
+        steps.push_back({t, level(t), level(after)});
+        o.noisy.push_back(t > 0);
+    }
+    return ddpm(steps, o);
+}
+
+inline ddim_options ddim_options_of(diffusers_config const& c, diffusers_step const& step)
+{
+    return {.network = network_of(c), .eta = step.eta, .network_epsilon = !step.use_clipped_model_output};
+}
+
+inline std::vector<grid_step> ddim_steps(diffusers_config const& c, diffusers_request const& r, diffusers_grid const& g)
+{
+    table_levels const level(c);
+    double const stride = stride_of(c, r);
+    std::vector<grid_step> steps;
+    for (double t : g.times)
+        steps.push_back({t, level(t), level(t - stride)});
+    return steps;
+}
+
+inline plan ddim_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return ddim(ddim_steps(c, r, g), ddim_options_of(c, step));
+}
+
+/// CogVideoX's class: DDIM that never clips.
+inline plan cogvideox_ddim_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return ddim(ddim_steps(c, r, g), {.network = {.predicts = prediction_of(c)}});
+}
+
+inline plan ddim_inverse_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    double const stride = stride_of(c, r), last = c.integer("num_train_timesteps") - 1;
+    std::vector<grid_step> steps;
+    for (double t : g.times)
+        steps.push_back({t, level(std::min(t - stride, last)), level(t)});
+    return ddim(steps, ddim_options_of(c, step));
+}
+
+// ---- classes on sigma -------------------------------------------------------------------------------------
+
+/// A network trained on the table, which sees x / sqrt(1 + sigma^2).
+inline network_form ve_network_of(diffusers_config const& c)
+{
+    network_form network = network_of(c);
+    network.input = network_input::variance_preserving;
+    return network;
+}
+
+/// EDM's preconditioning, in its two signs.
+inline network_form edm_network_of(diffusers_config const& c)
+{
+    return {.input = c.text("prediction_type") == "v_prediction" ? network_input::edm_v : network_input::edm,
+            .operation = operation_of(c),
+            .sigma_data = c.number("sigma_data")};
+}
+
+inline plan churned_euler_plan(network_form const& network, diffusers_grid const& g, diffusers_step const& step)
+{
+    return euler(
+        variance_exploding{}, grid_of(g, sigma_path::exploding),
+        {.network = network,
+         .churn = {.amount = step.s_churn, .low = step.s_tmin, .high = step.s_tmax, .noise_scale = step.s_noise},
+         .churn_after_call = true});
+}
+
+inline plan euler_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return churned_euler_plan(ve_network_of(c), g, step);
+}
+
+inline plan edm_euler_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return churned_euler_plan(edm_network_of(c), g, step);
+}
+
+inline plan euler_ancestral_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return euler_ancestral(grid_of(g, sigma_path::exploding), {.network = ve_network_of(c)});
+}
+
+/// Adams-Bashforth in sigma. Begun in the middle the class takes the order of the absolute position, with history that
+/// is not there.
+inline plan lms_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    adams_options o{.predictor = {}, .form = memory_form::rho};
+    for (std::size_t i = 0; i < g.times.size(); ++i)
+        o.predictor.push_back(static_cast<unsigned>(std::min<std::size_t>(i + 1, step.order)));
+    plan p = adams(grid_of(g, sigma_path::exploding), ve_network_of(c), o);
+    for (std::size_t i = step.begin_index; i < p.stages.size(); ++i) {
+        std::vector<term> known;
+        for (term const& t : p.stages[i].x.terms())
+            if (t.from.what != slot::kind::memory || t.from.index <= i - step.begin_index)
+                known.push_back(t);
+        p.stages[i].x = row(known);
+    }
+    return p;
+}
+
+/// Two calls a step, each of which the class counts as a step. Levels stand twice in the class's lists; begun at an odd
+/// position it pairs each with itself, and the state stands still.
+inline plan two_call_plan(network_form const& network, diffusers_grid const& g, sigma_path path, std::size_t first,
+                          memory_form form)
+{
+    plan p{.stages = {}, .initial_scale = g.initial_scale, .heads = network.predicts_variance ? 2u : 1u};
+    for (std::size_t k = first; k < g.times.size(); k += 2) {
+        double const after = k + 1 < g.times.size() ? g.times[k + 1] : g.times[k];
+        grid const one{.times = {g.times[k]},
+                       .levels = {level_of(g.sigmas[k], path), level_of(g.sigmas[k + 1], path)},
+                       .end_time = after,
+                       .direction = grid::course::as_given};
+        plan step;
+        if (one.levels[0] == one.levels[1]) {
+            step.stages = {network_call(network, g.times[k], one.levels[0]),
+                           network_call(network, after, one.levels[1])};
+            for (stage& s : step.stages)
+                s.x = slots::x;
+        } else {
+            step = heun(one, {.network = network, .form = form});
+        }
+        for (stage& s : step.stages) {
+            s.ends_step = true;
+            p.stages.push_back(s);
+        }
+    }
+    number_draws(p);
+    return p;
+}
+
+inline plan heun_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return two_call_plan(ve_network_of(c), g, sigma_path::exploding, step.begin_index, memory_form::rho);
+}
+
+// ---- flow matching ----------------------------------------------------------------------------------------
+
+inline network_form const flow_network{.predicts = prediction::flow};
+
+/// x' = (1 - sigma') x_0 + sigma' z.
+inline stage stochastic_flow_stage(double time, double sigma, double after)
+{
+    using namespace slots;
+    stage s = network_call(flow_network, time, level_of(sigma, sigma_path::flow));
+    s.x = (1.0 - after) * m();
+    if (after != 0.0)
+        s.x += after * z;
+    return s;
+}
+
+inline plan flow_euler_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    if (!c.flag("stochastic_sampling"))
+        return euler(grid_of(g, sigma_path::flow), {.network = flow_network});
+    plan p;
+    for (std::size_t i = 0; i < g.times.size(); ++i)
+        p.stages.push_back(stochastic_flow_stage(g.times[i], g.sigmas[i], g.sigmas[i + 1]));
+    number_draws(p);
+    return p;
+}
+
+inline plan flow_heun_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    if (step.s_churn != 0.0)
+        c.unsupported("s_churn", "FlowMatchHeunDiscrete with churn");
+    return two_call_plan(flow_network, g, sigma_path::flow, step.begin_index, memory_form::velocity);
+}
+
+// ---- exponential solvers ----------------------------------------------------------------------------------
+
+inline grid solver_levels(diffusers_config const& c, diffusers_grid const& g)
+{
+    return grid_of(g, c.flag("use_flow_sigmas") ? sigma_path::flow : sigma_path::preserving);
+}
+
+/// DPM-Solver, DPM-Solver++, their SDEs. The third order is the shipped one, and its SDE has a wrong constant.
+inline dpm_options dpm_options_of(diffusers_config const& c, diffusers_step const& step, network_form const& network)
+{
+    std::string const name = c.text("algorithm_type", "sde-dpmsolver++"); // the cosine class has no choice
+    bool const sde = name.starts_with("sde"), plus = name.ends_with("++") || name == "deis";
+    using rule = moment_rule;
+    return {.network = network,
+            .order = static_cast<unsigned>(c.integer("solver_order")),
+            .form = plus ? memory_form::x_0 : memory_form::epsilon,
+            .eta = sde ? 1.0 : 0.0,
+            .rule = rule{c.text("solver_type") == "heun" ? rule::two_nodes::exact : rule::two_nodes::midpoint,
+                         sde && plus ? rule::three_nodes::wrong_constant : rule::three_nodes::half_curvature},
+            .corrected_start = false,
+            .lower_order_final = c.flag("lower_order_final"),
+            .euler_at_final = c.flag("euler_at_final"),
+            .first = step.begin_index};
+}
+
+inline plan dpm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return dpm_multistep(solver_levels(c, g), dpm_options_of(c, step, network_of(c)));
+}
+
+inline plan edm_dpm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return dpm_multistep(grid_of(g, sigma_path::exploding), dpm_options_of(c, step, edm_network_of(c)));
+}
+
+inline plan deis_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return deis(solver_levels(c, g), {.network = network_of(c),
+                                      .order = static_cast<unsigned>(c.integer("solver_order")),
+                                      .lower_order_final = c.flag("lower_order_final"),
+                                      .first = step.begin_index});
+}
+
+inline plan unipc_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    network_form network = network_of(c);
+    if (!c.flag("predict_x0"))
+        network.operation = {}; // the class thresholds what it remembers as x_0 only
+    std::vector<std::size_t> uncorrected;
+    for (double i : c.numbers("disable_corrector"))
+        uncorrected.push_back(static_cast<std::size_t>(i));
+    return unipc(solver_levels(c, g),
+                 {.network = network,
+                  .order = static_cast<unsigned>(c.integer("solver_order")),
+                  .form = c.flag("predict_x0") ? memory_form::x_0 : memory_form::epsilon,
+                  .variant = c.text("solver_type") == "bh1" ? unipc_variant::bh1 : unipc_variant::bh2,
+                  .lower_order_final = c.flag("lower_order_final"),
+                  .disable_corrector = uncorrected,
+                  .first = step.begin_index});
+}
+
+/// tau_func, a function in the software, is written {"low": a, "high": b, "inside": u, "outside": v}: u where a <= t <=
+/// b, else v.
+inline std::vector<double> taus_of(diffusers_config const& c, std::vector<double> const& times)
+{
+    double low = 200, high = 800, inside = 1, outside = 0;
+    if (c.has("tau_func")) {
+        nlohmann::json const& f = c["tau_func"];
+        for (char const* name : {"low", "high", "inside", "outside"})
+            if (!f.is_object() || !f.contains(name) || !f[name].is_number())
+                c.fail(config_error::kind::type, "tau_func",
+                       "must be an object of the numbers low, high, inside and outside");
+        low = f["low"], high = f["high"], inside = f["inside"], outside = f["outside"];
+    }
+    std::vector<double> taus;
+    for (double t : times)
+        taus.push_back(t >= low && t <= high ? inside : outside);
+    return taus;
+}
+
+inline plan sa_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    bool const data = c.text("algorithm_type") == "data_prediction";
+    moment_rule rule;
+    if (data)
+        rule.two = moment_rule::two_nodes::flat;
+    return sa_solver(solver_levels(c, g), {.network = network_of(c),
+                                           .predictor_order = static_cast<unsigned>(c.integer("predictor_order")),
+                                           .corrector_order = static_cast<unsigned>(c.integer("corrector_order")),
+                                           .taus = taus_of(c, g.times),
+                                           .form = data ? memory_form::x_0 : memory_form::epsilon,
+                                           .rule = rule,
+                                           .lower_order_final = c.flag("lower_order_final"),
+                                           .first = step.begin_index});
+}
+
+/// How a class makes its plan. `cuts`: the plan is made whole and cut at begin_index; the others start there.
+struct plan_maker {
+    plan (*make)(plan_input const&);
+    bool cuts;
+};
+
+/// A row a class.
+inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
+{
+    static std::map<std::string, plan_maker, std::less<>> const makers = {
+        {"DDPM", {ddpm_plan, true}},
+        {"DDPMParallel", {ddpm_plan, true}},
+        {"DDIM", {ddim_plan, true}},
+        {"DDIMParallel", {ddim_plan, true}},
+        {"DDIMInverse", {ddim_inverse_plan, true}},
+        {"CogVideoXDDIM", {cogvideox_ddim_plan, true}},
+        {"EulerDiscrete", {euler_plan, true}},
+        {"EulerAncestralDiscrete", {euler_ancestral_plan, true}},
+        {"HeunDiscrete", {heun_plan, false}},
+        {"LMSDiscrete", {lms_plan, true}},
+        {"EDMEuler", {edm_euler_plan, true}},
+        {"FlowMatchEulerDiscrete", {flow_euler_plan, true}},
+        {"FlowMatchHeunDiscrete", {flow_heun_plan, false}},
+        {"DPMSolverMultistep", {dpm_plan, false}},
+        {"DPMSolverMultistepInverse", {dpm_plan, false}},
+        {"EDMDPMSolverMultistep", {edm_dpm_plan, false}},
+        {"CosineDPMSolverMultistep", {edm_dpm_plan, false}},
+        {"DEISMultistep", {deis_plan, false}},
+        {"UniPCMultistep", {unipc_plan, false}},
+        {"SASolver", {sa_plan, false}},
+    };
+    return makers;
+}
+
+} // namespace detail
+
+/// The plan of a configured class after set_timesteps(request), with the arguments of its step. Its initial_scale is
+/// the class's init_noise_sigma.
+///
+/// Throws config_error (kind unsupported) where the class or an option is outside this library, and
+/// std::invalid_argument where an argument is not allowed.
+inline plan make_plan(diffusers_config const& config, diffusers_request const& request, diffusers_step const& step = {})
+{
+    auto const maker = detail::plan_makers().find(config.class_name());
+    if (maker == detail::plan_makers().end())
+        config.unsupported("_class_name", config.class_name());
+    diffusers_grid const g = set_timesteps(config, request);
+    plan p = maker->second.make({config, request, g, step});
+    if (maker->second.cuts && step.begin_index > 0)
+        p = detail::starting_at(p, step.begin_index);
+    p.initial_scale = g.initial_scale;
+    return p;
+}
+
+/// One step without noise at a time for each sample (batch_step_no_noise of the parallel classes): one plan a sample.
+/// It ends at alpha-bar 1 whatever set_alpha_to_one says.
+inline std::vector<plan> batch_step_plans(diffusers_config const& c, diffusers_request const& request,
+                                          std::vector<double> const& times, diffusers_step const& step = {})
+{
+    bool const ancestral = c.class_name() == "DDPMParallel";
+    if (!ancestral && c.class_name() != "DDIMParallel")
+        c.unsupported("_class_name", "batch_step_no_noise of " + c.class_name());
+    detail::table_levels const level(c);
+    double const stride = detail::stride_of(c, request);
+    std::vector<plan> plans;
+    for (double t : times) {
+        grid_step const one{t, level(t), t < stride ? noise_level{1.0, 0.0} : level(t - stride)};
+        if (ancestral) {
+            ddpm_options o = detail::ddpm_options_of(c);
+            o.noisy = {false};
+            plans.push_back(ddpm(std::vector{one}, o));
+        } else {
+            plans.push_back(ddim(std::vector{one}, detail::ddim_options_of(c, step)));
+        }
+    }
+    return plans;
+}
+
+/// FlowMatchEulerDiscreteScheduler with per_token_timesteps, the grid's times times a weight: one plan a token. Every
+/// token goes to the grid's next lower sigma, with the wrong sign of dt that the class has: the state moves away from
+/// the data.
+inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_request const& request,
+                                         std::vector<double> const& weights)
+{
+    using namespace slots;
+    if (c.class_name() != "FlowMatchEulerDiscrete")
+        c.unsupported("_class_name", "per_token_timesteps of " + c.class_name());
+    diffusers_grid const g = set_timesteps(c, request);
+    std::vector<plan> plans(weights.size());
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+        for (double t : g.times) {
+            double const time = t * weights[k], here = time / c.integer("num_train_timesteps");
+            double there = 0;
+            for (double sigma : g.sigmas)
+                if (sigma < here - 1e-6)
+                    there = std::max(there, sigma);
+            stage s = detail::stochastic_flow_stage(time, here, there);
+            if (!c.flag("stochastic_sampling"))
+                s.x = slots::x + (here - there) * F();
+            plans[k].stages.push_back(s);
+        }
+        number_draws(plans[k]);
+    }
+    return plans;
+}
+
+} // namespace alphabar
