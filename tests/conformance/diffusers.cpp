@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "diffusers.hpp"
+
+namespace conformance {
+namespace {
+
+std::optional<array> list(json const& arguments, char const* name)
+{
+    auto const field = arguments.find(name);
+    if (field == arguments.end() || field->is_null())
+        return std::nullopt;
+    return numbers(*field);
+}
+
+alphabar::diffusers_request request_of(json const& given)
+{
+    alphabar::diffusers_request r;
+    auto const field = given.find("set_timesteps");
+    if (field == given.end() || field->is_null())
+        return r;
+    for (auto const& [name, unused] : field->items())
+        if (name != "num_inference_steps" && name != "timesteps" && name != "sigmas" && name != "mu")
+            throw unsupported("set_timesteps(" + name + ")");
+    if (int const n = value(*field, "num_inference_steps", 0); n != 0)
+        r.num_inference_steps = n;
+    r.timesteps = list(*field, "timesteps");
+    r.sigmas = list(*field, "sigmas");
+    if (double const none = -1e300, mu = value(*field, "mu", none); mu != none)
+        r.mu = mu;
+    return r;
+}
+
+} // namespace
+
+scheduler_case::scheduler_case(json const& given)
+    : config(supported([&] { return alphabar::diffusers_config(at(given, "scheduler")); })), request(request_of(given))
+{
+}
+
+alphabar::diffusers_grid scheduler_case::grid() const
+{
+    return supported([&] { return alphabar::set_timesteps(config, request); });
+}
+
+} // namespace conformance

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// Kind `trajectory`: the step loops of the diffusers classes.
+#include "diffusers.hpp"
+#include "replay_plan.hpp"
+#include "support.hpp"
+
+#include <alphabar/io/diffusers_plan.hpp>
+
+namespace conformance {
+namespace {
+
+alphabar::diffusers_step step_of(json const& given)
+{
+    alphabar::diffusers_step step;
+    step.begin_index = value<std::size_t>(given, "begin_index", 0);
+    auto const field = given.find("step");
+    if (field == given.end())
+        return step;
+    for (auto const& [name, argument] : field->items()) {
+        if (name == "eta")
+            step.eta = number(argument);
+        else if (name == "use_clipped_model_output")
+            step.use_clipped_model_output = argument.get<bool>();
+        else if (name == "s_churn")
+            step.s_churn = number(argument);
+        else if (name == "s_tmin")
+            step.s_tmin = number(argument);
+        else if (name == "s_tmax")
+            step.s_tmax = number(argument);
+        else if (name == "s_noise")
+            step.s_noise = number(argument);
+        else if (name == "order")
+            step.order = argument.get<unsigned>();
+        else
+            throw unsupported("step(" + name + ")");
+    }
+    return step;
+}
+
+std::vector<alphabar::plan> plans_of(scheduler_case const& c, json const& given)
+{
+    std::string const loop = value<std::string>(given, "loop", "default");
+    if (loop == "default")
+        return {make_plan(c.config, c.request, step_of(given))};
+    if (loop == "batch_step_no_noise")
+        return batch_step_plans(c.config, c.request, numbers(at(given, "timesteps")), step_of(given));
+    if (loop == "per_token") {
+        extents const shape = shape_of(given);
+        array const weights = numbers(at(given, "weights"));
+        array of_tokens;
+        for (std::size_t i = 0; i < shape.at(0) * shape.at(1); ++i)
+            of_tokens.push_back(weights[i % weights.size()]);
+        return per_token_plans(c.config, c.request, of_tokens);
+    }
+    throw unsupported("the loop " + loop);
+}
+
+} // namespace
+
+void replay_trajectory(verdict& v)
+{
+    json const& given = v.given();
+    scheduler_case const c(given);
+    std::vector<alphabar::plan> const plans = supported([&] { return plans_of(c, given); });
+    extents const shape = shape_of(given);
+    std::size_t const n = size_of(shape);
+    recording const r = run(plans, initial(n, number(at(given, "initial_scale"))), shape,
+                            model_named(at(given, "model").get<std::string>()),
+                            [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
+    compare(v, r, "timesteps");
+    if (v.expects("sigmas"))
+        v.compare("sigmas", c.grid().sigmas);
+}
+
+} // namespace conformance
