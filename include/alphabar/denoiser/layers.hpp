@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: MIT
+//
+// The layers of the denoiser, forward and backward, for any scalar; packs of floats where the scalar is float.
+//
+// A map is one image's channels in memory: (n + 2) x (n + 2) pixels of C scalars each, a border of zeros around n x n
+// pixels.
+#pragma once
+
+#include <alphabar/denoiser/simd.hpp>
+
+#include <algorithm>
+#include <complex>
+#include <cstddef>
+
+/// Before a loop of few turns, known when compiling, over packs that are to stay in registers.
+#if defined(__clang__)
+#define ALPHABAR_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ALPHABAR_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace alphabar {
+
+/// Where pixel (row, column) of an n x n map of C channels begins; the border is row or column -1 and n.
+constexpr std::size_t pixel(std::size_t n, std::size_t channels, std::size_t row, std::size_t column)
+{
+    return ((row + 1) * (n + 2) + column + 1) * channels;
+}
+/// The number of scalars of a map, the border included.
+constexpr std::size_t map_size(std::size_t n, std::size_t channels)
+{
+    return (n + 2) * (n + 2) * channels;
+}
+
+namespace detail {
+
+/// f(pack) at every pack of the n x n pixels of a map: f gets the offset of the pack in the map.
+template <int Lanes, class F>
+[[gnu::always_inline]] inline void for_pixels(std::size_t n, std::size_t channels, F const& f)
+{
+    for (std::size_t row = 0; row < n; ++row)
+        for (std::size_t i = pixel(n, channels, row, 0), end = i + n * channels; i < end; i += Lanes)
+            f(i);
+}
+
+/// y = add + bias + conv(x, k): y[p][o] = add[p][o] + bias[o] + sum_tap sum_c x[p + tap][c] k[tap][c][o] for the nine
+/// taps around p, zeros outside. `bias` and `add` may be null; y may be add. A tile of pixels is held in registers.
+template <int In, int Out>
+struct conv_kernel {
+    template <class S, int Lanes, int Pixels, int Groups>
+    [[gnu::always_inline]] static inline void tile(S const* x, S const* k, S const* bias, S const* add, S* y,
+                                                   std::size_t row)
+    {
+        pack<S, Lanes> sum[Pixels][Groups] = {};
+        for (int tap = 0; tap < 9; ++tap) {
+            S const* const x_tap = x + static_cast<std::size_t>(tap / 3) * row + tap % 3 * In;
+            for (int c = 0; c < In; ++c) {
+                S const* const weights = k + (tap * In + c) * Out;
+                ALPHABAR_UNROLL
+                for (int p = 0; p < Pixels; ++p) {
+                    ALPHABAR_UNROLL
+                    for (int g = 0; g < Groups; ++g)
+                        sum[p][g] += x_tap[p * In + c] * at<Lanes>(weights + g * Lanes).v;
+                }
+            }
+        }
+        ALPHABAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) {
+            ALPHABAR_UNROLL
+            for (int g = 0; g < Groups; ++g) {
+                int const i = p * Out + g * Lanes;
+                if (bias)
+                    sum[p][g] += at<Lanes>(bias + g * Lanes).v;
+                if (add)
+                    sum[p][g] += at<Lanes>(add + i).v;
+                at<Lanes>(y + i).v = sum[p][g];
+            }
+        }
+    }
+
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* k, S const* bias, S const* add,
+                                                  S* y)
+    {
+        constexpr int Lanes = lanes_for<Widest, Out>;
+        constexpr int Groups = Widest == 16 && Out / Lanes % 2 == 0 ? 2 : 1;
+        constexpr int Large = Widest == 16 ? 14 : 7;
+        for (std::size_t row = 0; row < n; ++row)
+            for (int first = 0; first < Out; first += Groups * Lanes) {
+                auto const tiles = [&]<int Pixels>(std::integral_constant<int, Pixels>,
+                                                   std::size_t& column) __attribute__((always_inline)) {
+                    for (; column + Pixels <= n; column += Pixels) {
+                        std::size_t const i = pixel(n, Out, row, column) + static_cast<std::size_t>(first);
+                        tile<S, Lanes, Pixels, Groups>(x + pixel(n, In, row - 1, column - 1), k + first,
+                                                       bias ? bias + first : bias, add ? add + i : add, y + i,
+                                                       (n + 2) * In);
+                    }
+                };
+                std::size_t column = 0;
+                if constexpr (Large != 7 && std::is_same_v<S, float>)
+                    tiles(std::integral_constant<int, Large>{}, column);
+                if constexpr (std::is_same_v<S, float>)
+                    tiles(std::integral_constant<int, 7>{}, column);
+                tiles(std::integral_constant<int, 1>{}, column);
+            }
+    }
+};
+
+/// The same for one output channel: packs run over the input channels and are added up at the end.
+template <int In>
+struct conv_kernel<In, 1> {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* k, S const* bias, S const* add,
+                                                  S* y)
+    {
+        constexpr int Lanes = lanes_for<Widest, In>;
+        for (std::size_t row = 0; row < n; ++row)
+            for (std::size_t column = 0; column < n; ++column) {
+                std::size_t const i = pixel(n, 1, row, column);
+                pack<S, Lanes> sum[3] = {};
+                for (std::size_t tap_row = 0; tap_row < 3; ++tap_row) {
+                    S const* const x_tap = x + pixel(n, In, row + tap_row - 1, column - 1);
+                    S const* const weights = k + tap_row * 3 * In;
+                    for (int c = 0; c < In; c += Lanes) {
+                        ALPHABAR_UNROLL
+                        for (int tap = 0; tap < 3; ++tap)
+                            sum[tap] += at<Lanes>(x_tap + tap * In + c).v * at<Lanes>(weights + tap * In + c).v;
+                    }
+                }
+                sum[0] += sum[1] + sum[2];
+                S total = bias ? *bias : S(0);
+                if constexpr (Lanes == 1)
+                    total += sum[0];
+                else
+                    for (int lane = 0; lane < Lanes; ++lane)
+                        total += sum[0][lane];
+                y[i] = add ? add[i] + total : total;
+            }
+    }
+};
+
+/// Gradient of a convolution to its kernel, added to dk: dk[tap][c][o] += sum_p x[p + tap][c] dy[p][o]. Three taps of a
+/// row times some input channels are held in registers while all pixels pass.
+template <int In, int Out>
+struct conv_weights_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* dy, S* dk)
+    {
+        constexpr int Lanes = lanes_for<Widest, Out>;
+        constexpr int Block = std::min(In, Widest == 16 ? 8 : 4); // input channels at a time
+        for (std::size_t tap_row = 0; tap_row < 3; ++tap_row)
+            for (int c = 0; c < In; c += Block)
+                for (int o = 0; o < Out; o += Lanes) {
+                    pack<S, Lanes> sum[3][Block] = {};
+                    for (std::size_t row = 0; row < n; ++row) {
+                        S const* x_tap = x + pixel(n, In, row + tap_row - 1, std::size_t(0) - 1) + c;
+                        S const* dy_here = dy + pixel(n, Out, row, 0) + o;
+                        for (std::size_t column = 0; column < n; ++column, x_tap += In, dy_here += Out) {
+                            pack<S, Lanes> const d = at<Lanes>(dy_here).v;
+                            ALPHABAR_UNROLL
+                            for (int tap = 0; tap < 3; ++tap) {
+                                ALPHABAR_UNROLL
+                                for (int b = 0; b < Block; ++b)
+                                    sum[tap][b] += x_tap[tap * In + b] * d;
+                            }
+                        }
+                    }
+                    S* const here = dk + (static_cast<int>(tap_row) * 3 * In + c) * Out + o;
+                    ALPHABAR_UNROLL
+                    for (int tap = 0; tap < 3; ++tap) {
+                        ALPHABAR_UNROLL
+                        for (int b = 0; b < Block; ++b)
+                            at<Lanes>(here + (tap * In + b) * Out).v += sum[tap][b];
+                    }
+                }
+    }
+};
+
+/// The same for one output channel: packs run over the input channels.
+template <int In>
+struct conv_weights_kernel<In, 1> {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* dy, S* dk)
+    {
+        constexpr int Lanes = lanes_for<Widest, In>;
+        for (int c = 0; c < In; c += Lanes) {
+            pack<S, Lanes> sum[9] = {};
+            for (std::size_t row = 0; row < n; ++row)
+                for (std::size_t column = 0; column < n; ++column) {
+                    S const d = dy[pixel(n, 1, row, column)];
+                    ALPHABAR_UNROLL
+                    for (std::size_t tap = 0; tap < 9; ++tap)
+                        sum[tap] += d * at<Lanes>(x + pixel(n, In, row + tap / 3 - 1, column + tap % 3 - 1) + c).v;
+                }
+            ALPHABAR_UNROLL
+            for (int tap = 0; tap < 9; ++tap)
+                at<Lanes>(dk + tap * In + c).v += sum[tap];
+        }
+    }
+};
+
+/// Gradient of a convolution to its bias, added to db: db[o] += sum_p dy[p][o].
+template <int Out>
+struct conv_bias_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* dy, S* db)
+    {
+        constexpr int Lanes = lanes_for<Widest, Out>;
+        for (int o = 0; o < Out; o += Lanes) {
+            pack<S, Lanes> sum = {};
+            for (std::size_t row = 0; row < n; ++row)
+                for (std::size_t column = 0; column < n; ++column)
+                    sum += at<Lanes>(dy + pixel(n, Out, row, column) + o).v;
+            at<Lanes>(db + o).v += sum;
+        }
+    }
+};
+
+/// y = x s(x) and its slope dy/dx = s(x) (1 + x (1 - s(x))), with s the sigmoid.
+template <class S, int Lanes>
+[[gnu::always_inline]] inline void silu(pack<S, Lanes> const& x, S* y, S* slope)
+{
+    pack<S, Lanes> s;
+    sigmoid<S, Lanes>(x, s);
+    pack<S, Lanes> const product = x * s;
+    at<Lanes>(y).v = product;
+    at<Lanes>(slope).v = s + product * (S(1) - s);
+}
+
+template <int C>
+struct silu_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S* y, S* slope)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
+            pack<S, Lanes> const here = at<Lanes>(x + i).v;
+            silu<S, Lanes>(here, y + i, slope + i);
+        });
+    }
+};
+
+/// The same for `count` scalars in a row, a multiple of 16.
+struct silu_values_kernel {
+    template <class S, int Lanes>
+    [[gnu::always_inline]] static inline void run(std::size_t count, S const* x, S* y, S* slope)
+    {
+        for (std::size_t i = 0; i < count; i += Lanes) {
+            pack<S, Lanes> const here = at<Lanes>(x + i).v;
+            silu<S, Lanes>(here, y + i, slope + i);
+        }
+    }
+};
+
+/// y = max(x, 0), by the real part where x is complex, and its slope, 0 or 1.
+template <int C>
+struct relu_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S* y, S* slope)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
+            pack<S, Lanes> const here = at<Lanes>(x + i).v;
+            if constexpr (Lanes == 1)
+                at<Lanes>(slope + i).v = S(std::real(here) > 0);
+            else
+                at<Lanes>(slope + i).v = here > S(0) ? pack<S, Lanes>{} + S(1) : pack<S, Lanes>{};
+            at<Lanes>(y + i).v = here * at<Lanes>(slope + i).v;
+        });
+    }
+};
+
+/// Gradient of an activation to its input: dx = add + dy slope. `add` may be null; dx may be add or dy.
+template <int C>
+struct activation_backward_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* dy, S const* slope, S const* add, S* dx)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
+            pack<S, Lanes> const d = at<Lanes>(dy + i).v * at<Lanes>(slope + i).v;
+            at<Lanes>(dx + i).v = add ? at<Lanes>(add + i).v + d : d;
+        });
+    }
+};
+
+/// FiLM and SiLU: y = silu(x (1 + gamma) + beta) and its slope; film holds gamma[C] and beta[C].
+template <int C>
+struct film_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* film, S* y, S* slope)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for (int c = 0; c < C; c += Lanes) {
+            pack<S, Lanes> const scale = S(1) + at<Lanes>(film + c).v, shift = at<Lanes>(film + C + c).v;
+            for (std::size_t row = 0; row < n; ++row)
+                for (std::size_t column = 0; column < n; ++column) {
+                    std::size_t const i = pixel(n, C, row, column) + static_cast<std::size_t>(c);
+                    silu<S, Lanes>(at<Lanes>(x + i).v * scale + shift, y + i, slope + i);
+                }
+        }
+    }
+};
+
+/// Gradient of it. With d = dy slope: dx = d (1 + gamma), dgamma = sum_p d x, dbeta = sum_p d (both written to dfilm).
+/// dx may be dy.
+template <int C>
+struct film_backward_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* dy, S const* slope, S const* x, S const* film,
+                                                  S* dx, S* dfilm)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for (int c = 0; c < C; c += Lanes) {
+            pack<S, Lanes> const scale = S(1) + at<Lanes>(film + c).v;
+            pack<S, Lanes> dgamma = {}, dbeta = {};
+            for (std::size_t row = 0; row < n; ++row)
+                for (std::size_t column = 0; column < n; ++column) {
+                    std::size_t const i = pixel(n, C, row, column) + static_cast<std::size_t>(c);
+                    pack<S, Lanes> const d = at<Lanes>(dy + i).v * at<Lanes>(slope + i).v;
+                    dgamma += d * at<Lanes>(x + i).v;
+                    dbeta += d;
+                    at<Lanes>(dx + i).v = d * scale;
+                }
+            at<Lanes>(dfilm + c).v = dgamma;
+            at<Lanes>(dfilm + C + c).v = dbeta;
+        }
+    }
+};
+
+/// y = scale times the sum of the 2 x 2 pixels of x; y is n x n. Scale 1/4: mean pooling; scale 1: the gradient of
+/// `spread`.
+template <int C>
+struct gather_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S scale, S* y)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for (std::size_t row = 0; row < n; ++row)
+            for (std::size_t column = 0; column < n; ++column)
+                for (int c = 0; c < C; c += Lanes) {
+                    S const* const a = x + pixel(2 * n, C, 2 * row, 2 * column) + c;
+                    S const* const b = a + (2 * n + 2) * C;
+                    at<Lanes>(y + pixel(n, C, row, column) + c).v =
+                        ((at<Lanes>(a).v + at<Lanes>(a + C).v) + (at<Lanes>(b).v + at<Lanes>(b + C).v)) * scale;
+                }
+    }
+};
+
+/// y = add + scale times x at each of the 2 x 2 pixels; x is n x n, y and add 2n x 2n. Scale 1: nearest neighbour;
+/// scale 1/4: the gradient of mean pooling. y may be add.
+template <int C>
+struct spread_kernel {
+    template <class S, int Widest>
+    [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S scale, S const* add, S* y)
+    {
+        constexpr int Lanes = lanes_for<Widest, C>;
+        for (std::size_t row = 0; row < n; ++row)
+            for (std::size_t column = 0; column < n; ++column)
+                for (int c = 0; c < C; c += Lanes) {
+                    pack<S, Lanes> const here = at<Lanes>(x + pixel(n, C, row, column) + c).v * scale;
+                    std::size_t const first = pixel(2 * n, C, 2 * row, 2 * column) + static_cast<std::size_t>(c);
+                    std::size_t const below = first + (2 * n + 2) * C;
+                    for (std::size_t i : {first, first + C, below, below + C})
+                        at<Lanes>(y + i).v = at<Lanes>(add + i).v + here;
+                }
+    }
+};
+
+inline constexpr std::size_t dense_tile = 8; // images at a time
+
+/// y[m][o] = bias[o] + sum_i x[m][i] weights[i][o] for `images` images; `out` is a multiple of 16.
+struct dense_kernel {
+    template <class S, int Lanes, int Images>
+    [[gnu::always_inline]] static inline void tile(std::size_t in, std::size_t out, S const* weights, S const* bias,
+                                                   S const* x, S* y)
+    {
+        for (std::size_t o = 0; o < out; o += Lanes) {
+            pack<S, Lanes> sum[Images];
+            ALPHABAR_UNROLL
+            for (int m = 0; m < Images; ++m)
+                sum[m] = at<Lanes>(bias + o).v;
+            for (std::size_t i = 0; i < in; ++i) {
+                ALPHABAR_UNROLL
+                for (int m = 0; m < Images; ++m)
+                    sum[m] += x[static_cast<std::size_t>(m) * in + i] * at<Lanes>(weights + i * out + o).v;
+            }
+            ALPHABAR_UNROLL
+            for (int m = 0; m < Images; ++m)
+                at<Lanes>(y + static_cast<std::size_t>(m) * out + o).v = sum[m];
+        }
+    }
+    template <class S, int Lanes>
+    [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* weights,
+                                                  S const* bias, S const* x, S* y)
+    {
+        std::size_t m = 0;
+        for (; m + dense_tile <= images; m += dense_tile)
+            tile<S, Lanes, dense_tile>(in, out, weights, bias, x + m * in, y + m * out);
+        for (; m < images; ++m)
+            tile<S, Lanes, 1>(in, out, weights, bias, x + m * in, y + m * out);
+    }
+};
+
+/// Gradients of it: dweights[i][o] += sum_m x[m][i] dy[m][o] and dbias[o] += sum_m dy[m][o].
+struct dense_weights_kernel {
+    template <class S, int Lanes>
+    [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* x,
+                                                  S const* dy, S* dweights, S* dbias)
+    {
+        for (std::size_t first = 0; first < images; first += dense_tile) {
+            std::size_t const count = std::min(dense_tile, images - first);
+            S const* const x_tile = x + first * in;
+            for (std::size_t o = 0; o < out; o += Lanes) {
+                pack<S, Lanes> d[dense_tile] = {};
+                for (std::size_t m = 0; m < count; ++m) {
+                    d[m] = at<Lanes>(dy + (first + m) * out + o).v;
+                    at<Lanes>(dbias + o).v += d[m];
+                }
+                for (std::size_t i = 0; i < in; ++i) {
+                    pack<S, Lanes> sum = at<Lanes>(dweights + i * out + o).v;
+                    if (count == dense_tile) {
+                        ALPHABAR_UNROLL
+                        for (std::size_t m = 0; m < dense_tile; ++m)
+                            sum += x_tile[m * in + i] * d[m];
+                    } else {
+                        for (std::size_t m = 0; m < count; ++m)
+                            sum += x_tile[m * in + i] * d[m];
+                    }
+                    at<Lanes>(dweights + i * out + o).v = sum;
+                }
+            }
+        }
+    }
+};
+
+/// Gradient of it to its input, added to dx: dx[m][i] += sum_o weights[i][o] dy[m][o].
+struct dense_backward_kernel {
+    template <class S, int Lanes>
+    [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* weights,
+                                                  S const* dy, S* dx)
+    {
+        for (std::size_t first = 0; first < images; first += dense_tile)
+            for (std::size_t i = 0; i < in; ++i) {
+                std::size_t const count = std::min(dense_tile, images - first);
+                pack<S, Lanes> sum[dense_tile] = {};
+                for (std::size_t o = 0; o < out; o += Lanes) {
+                    pack<S, Lanes> const w = at<Lanes>(weights + i * out + o).v;
+                    if (count == dense_tile) {
+                        ALPHABAR_UNROLL
+                        for (std::size_t m = 0; m < dense_tile; ++m)
+                            sum[m] += w * at<Lanes>(dy + (first + m) * out + o).v;
+                    } else {
+                        for (std::size_t m = 0; m < count; ++m)
+                            sum[m] += w * at<Lanes>(dy + (first + m) * out + o).v;
+                    }
+                }
+                for (std::size_t m = 0; m < count; ++m)
+                    if constexpr (Lanes == 1)
+                        dx[(first + m) * in + i] += sum[m];
+                    else
+                        for (int lane = 0; lane < Lanes; ++lane)
+                            dx[(first + m) * in + i] += sum[m][lane];
+            }
+    }
+};
+
+} // namespace detail
+
+/// The layers that the networks are made of, for the scalar S; each function runs the kernel above of its name, where
+/// its equation stands. A network takes this struct as a parameter, so that tests can put a wrong layer in its place.
+template <class S>
+struct layers {
+    /// The instructions in use: the best of this processor. Tests set others.
+    static inline isa instructions = best_isa();
+
+    template <int In, int Out>
+    static void conv(std::size_t n, S const* x, S const* k, S const* bias, S const* add, S* y)
+    {
+        detail::run_kernel<detail::conv_kernel<In, Out>, S>(instructions, n, x, k, bias, add, y);
+    }
+    template <int In, int Out>
+    static void conv_weights(std::size_t n, S const* x, S const* dy, S* dk)
+    {
+        detail::run_kernel<detail::conv_weights_kernel<In, Out>, S>(instructions, n, x, dy, dk);
+    }
+    template <int Out>
+    static void conv_bias(std::size_t n, S const* dy, S* db)
+    {
+        detail::run_kernel<detail::conv_bias_kernel<Out>, S>(instructions, n, dy, db);
+    }
+    /// The kernel of the convolution that is the adjoint of k's: taps reversed, channels transposed.
+    /// flipped[8 - tap][o][c] = k[tap][c][o]
+    template <int In, int Out>
+    static void flip(S const* k, S* flipped)
+    {
+        for (int tap = 0; tap < 9; ++tap)
+            for (int o = 0; o < Out; ++o)
+                for (int c = 0; c < In; ++c)
+                    flipped[((8 - tap) * Out + o) * In + c] = k[(tap * In + c) * Out + o];
+    }
+    template <int C>
+    static void silu(std::size_t n, S const* x, S* y, S* slope)
+    {
+        detail::run_kernel<detail::silu_kernel<C>, S>(instructions, n, x, y, slope);
+    }
+    static void silu_values(std::size_t count, S const* x, S* y, S* slope)
+    {
+        detail::run_kernel<detail::silu_values_kernel, S>(instructions, count, x, y, slope);
+    }
+    template <int C>
+    static void relu(std::size_t n, S const* x, S* y, S* slope)
+    {
+        detail::run_kernel<detail::relu_kernel<C>, S>(instructions, n, x, y, slope);
+    }
+    template <int C>
+    static void activation_backward(std::size_t n, S const* dy, S const* slope, S const* add, S* dx)
+    {
+        detail::run_kernel<detail::activation_backward_kernel<C>, S>(instructions, n, dy, slope, add, dx);
+    }
+    template <int C>
+    static void film(std::size_t n, S const* x, S const* film, S* y, S* slope)
+    {
+        detail::run_kernel<detail::film_kernel<C>, S>(instructions, n, x, film, y, slope);
+    }
+    template <int C>
+    static void film_backward(std::size_t n, S const* dy, S const* slope, S const* x, S const* film, S* dx, S* dfilm)
+    {
+        detail::run_kernel<detail::film_backward_kernel<C>, S>(instructions, n, dy, slope, x, film, dx, dfilm);
+    }
+    template <int C>
+    static void mean_pool(std::size_t n, S const* x, S* y)
+    {
+        detail::run_kernel<detail::gather_kernel<C>, S>(instructions, n, x, S(0.25), y);
+    }
+    template <int C>
+    static void mean_pool_backward(std::size_t n, S const* dy, S const* add, S* dx)
+    {
+        detail::run_kernel<detail::spread_kernel<C>, S>(instructions, n, dy, S(0.25), add, dx);
+    }
+    template <int C>
+    static void upsample(std::size_t n, S const* x, S const* add, S* y)
+    {
+        detail::run_kernel<detail::spread_kernel<C>, S>(instructions, n, x, S(1), add, y);
+    }
+    template <int C>
+    static void upsample_backward(std::size_t n, S const* dy, S* dx)
+    {
+        detail::run_kernel<detail::gather_kernel<C>, S>(instructions, n, dy, S(1), dx);
+    }
+    static void dense(std::size_t in, std::size_t out, std::size_t images, S const* weights, S const* bias, S const* x,
+                      S* y)
+    {
+        detail::run_kernel<detail::dense_kernel, S>(instructions, in, out, images, weights, bias, x, y);
+    }
+    static void dense_weights(std::size_t in, std::size_t out, std::size_t images, S const* x, S const* dy, S* dweights,
+                              S* dbias)
+    {
+        detail::run_kernel<detail::dense_weights_kernel, S>(instructions, in, out, images, x, dy, dweights, dbias);
+    }
+    static void dense_backward(std::size_t in, std::size_t out, std::size_t images, S const* weights, S const* dy,
+                               S* dx)
+    {
+        detail::run_kernel<detail::dense_backward_kernel, S>(instructions, in, out, images, weights, dy, dx);
+    }
+};
+
+} // namespace alphabar
+
+#undef ALPHABAR_UNROLL
