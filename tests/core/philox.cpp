@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <Random123/philox.h>
+#undef philox4x32 // Random123's C interface is macros
 
 #include <array>
 #include <cstdint>

@@ -12,16 +12,21 @@ using namespace alphabar;
 
 namespace {
 
-grid three() { return {.times = {9, 5, 1}, .levels = {{0.1, 0.9}, {0.5, 0.5}, {0.9, 0.1}, {1, 0}}}; }
+grid three()
+{
+    return {.times = {9, 5, 1}, .levels = {{0.1, 0.9}, {0.5, 0.5}, {0.9, 0.1}, {1, 0}}};
+}
 
 } // namespace
 
 TEST_CASE("a spec is any function from a path to a grid")
 {
     auto const mine = [](auto const& path) -> grid {
-        return {.times = {path.final_time()}, .levels = {path.level(path.final_time()), {1.0, 0.0}}};
+        return {.times = {path.final_time()},
+                .levels = {path.level(path.final_time()), {1.0, 0.0}}};
     };
-    static_assert(grid_for<decltype(mine), rectified_flow> && grid_for<grid, rectified_flow> && !grid_for<int, rectified_flow>);
+    static_assert(grid_for<decltype(mine), rectified_flow> && grid_for<grid, rectified_flow> &&
+                  !grid_for<int, rectified_flow>);
     CHECK(make_grid(variance_exploding{}, mine).levels.front() == noise_level{1.0, 80.0});
     CHECK(make_grid(variance_exploding{}, three()) == three());
 }
@@ -65,7 +70,9 @@ TEST_CASE("the noise that a sampler starts from")
 
 TEST_CASE("grids that cannot be sampled on are rejected")
 {
-    auto const rejected = [](grid const& g) { CHECK_THROWS_AS(check(g, "test"), std::invalid_argument); };
+    auto const rejected = [](grid const& g) {
+        CHECK_THROWS_AS(check(g, "test"), std::invalid_argument);
+    };
     double const nan = std::numeric_limits<double>::quiet_NaN();
     grid g = three();
     g.levels.pop_back();
@@ -80,6 +87,8 @@ TEST_CASE("grids that cannot be sampled on are rejected")
     check(g, "test");
     g = three(), g.direction = grid::course::up, rejected(g);
     g = three(), std::swap(g.levels[0], g.levels[1]);
-    CHECK_THROWS_WITH_AS(check(g, "test"), "alphabar::test: sigma / alpha of a level is 9; noise must fall from each level to the next",
+    CHECK_THROWS_WITH_AS(check(g, "test"),
+                         "alphabar::test: sigma / alpha of a level is 9; noise must fall from each "
+                         "level to the next",
                          std::invalid_argument);
 }

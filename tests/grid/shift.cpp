@@ -10,7 +10,8 @@ using namespace alphabar;
 
 TEST_CASE("a shift multiplies the noise ratio, and the ends stay")
 {
-    grid const plain = make_grid(rectified_flow{}, trailing_grid(8)), g = make_grid(rectified_flow{}, shifted_grid(trailing_grid(8), 3.0));
+    grid const plain = make_grid(rectified_flow{}, trailing_grid(8)),
+               g = make_grid(rectified_flow{}, shifted_grid(trailing_grid(8), 3.0));
     CHECK(g.levels.front() == noise_level{0.0, 1.0});
     CHECK(g.levels.back() == noise_level{1.0, 0.0});
     for (std::size_t i = 1; i < 8; ++i) {
@@ -19,7 +20,8 @@ TEST_CASE("a shift multiplies the noise ratio, and the ends stay")
     }
     CHECK(make_grid(rectified_flow{}, shifted_grid(trailing_grid(8), 1.0)) == plain);
     // shifts compose
-    CHECK(make_grid(rectified_flow{}, shifted_grid(shifted_grid(trailing_grid(2), 2.0), 3.0)).times[1] == doctest::Approx(6.0 / 7.0));
+    CHECK(make_grid(rectified_flow{}, shifted_grid(shifted_grid(trailing_grid(2), 2.0), 3.0))
+              .times[1] == doctest::Approx(6.0 / 7.0));
 }
 
 TEST_CASE("a bad shift is said")

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -124,6 +125,18 @@ TEST_CASE("derivatives are the slopes of the values")
     check(ab::smooth_l1{0});
     check(ab::pseudo_huber_loss(0.5));
     check(ab::pseudo_huber{0, 3});
+}
+
+TEST_CASE_TEMPLATE("the square root of the loops is std::sqrt to two units in the last place", T, float, double)
+{
+    double worst = 0;
+    for (int i = -200; i <= 200; ++i) {
+        T const x = static_cast<T>(std::exp(0.35 * i + 0.001 * (i % 7)) * (sizeof(T) == 4 ? 1.0 : std::exp(1.5 * i)));
+        worst = std::max(worst, static_cast<double>(std::abs(ab::detail::square_root(x) / std::sqrt(x) - 1)));
+    }
+    CHECK(worst <= 2 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    CHECK(ab::detail::square_root(T(0)) == 0);
+    CHECK(std::isnan(ab::detail::square_root(std::numeric_limits<T>::quiet_NaN())));
 }
 
 TEST_CASE("pseudo-Huber keeps its digits near 0")

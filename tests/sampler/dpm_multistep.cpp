@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/sampler/dpm_multistep.hpp>
 
+#include <alphabar/backends/span.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/noise/stream.hpp>
+#include <alphabar/sampler/sample.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
 #include <support/table.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <span>
 #include <stdexcept>
+#include <vector>
 
 using namespace alphabar;
 using namespace alphabar::slots;
@@ -18,7 +24,8 @@ using support::path_kind;
 
 namespace {
 
-path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow};
+path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding,
+                           path_kind::rectified_flow};
 
 struct step_of_grid {
     double alpha, sigma, sigma_before, alpha_before, h, h_0, h_1;
@@ -26,9 +33,16 @@ struct step_of_grid {
 
 step_of_grid step_at(grid const& g, std::size_t i)
 {
-    auto const lambda = [&](std::size_t k) { return std::log(g.levels[k].alpha) - std::log(g.levels[k].sigma); };
-    return {g.levels[i + 1].alpha, g.levels[i + 1].sigma, g.levels[i].sigma, g.levels[i].alpha, lambda(i + 1) - lambda(i),
-            i ? lambda(i) - lambda(i - 1) : 0.0, i > 1 ? lambda(i - 1) - lambda(i - 2) : 0.0};
+    auto const lambda = [&](std::size_t k) {
+        return std::log(g.levels[k].alpha) - std::log(g.levels[k].sigma);
+    };
+    return {g.levels[i + 1].alpha,
+            g.levels[i + 1].sigma,
+            g.levels[i].sigma,
+            g.levels[i].alpha,
+            lambda(i + 1) - lambda(i),
+            i ? lambda(i) - lambda(i - 1) : 0.0,
+            i > 1 ? lambda(i - 1) - lambda(i - 2) : 0.0};
 }
 
 } // namespace
@@ -63,11 +77,14 @@ TEST_CASE("SDE-DPM-Solver++(2M) is k-diffusion's sample_dpmpp_2m_sde, both solve
     grid const g = support::lambda_grid(path_kind::variance_exploding, 5, true);
     double const eta = 0.6;
     for (bool heun : {false, true}) {
-        plan const p = dpmpp_2m_sde(g, {.eta = eta, .rule = heun ? moment_rule{} : moment_rule{.two = moment_rule::two_nodes::midpoint},
-                                        .noise_scale = 1.1});
+        plan const p = dpmpp_2m_sde(
+            g, {.eta = eta,
+                .rule = heun ? moment_rule{} : moment_rule{.two = moment_rule::two_nodes::midpoint},
+                .noise_scale = 1.1});
         auto const [alpha, sigma, sigma_before, alpha_before, h, h_last, h_1] = step_at(g, 3);
         double const r = h_last / h, eta_h = eta * h, D = -std::expm1(-h - eta_h);
-        double const difference = heun ? (-std::expm1(-h - eta_h) / (-h - eta_h) + 1) / r : 0.5 * -std::expm1(-h - eta_h) / r;
+        double const difference = heun ? (-std::expm1(-h - eta_h) / (-h - eta_h) + 1) / r
+                                       : 0.5 * -std::expm1(-h - eta_h) / r;
         CHECK(p.stages[3].x[x] == Approx(sigma / sigma_before * std::exp(-eta_h)));
         CHECK(p.stages[3].x[m(0)] == Approx(D + difference));
         CHECK(p.stages[3].x[m(1)] == Approx(-difference));
@@ -79,11 +96,14 @@ TEST_CASE("the shipped 3M is k-diffusion's sample_dpmpp_3m_sde")
 {
     grid const g = support::lambda_grid(path_kind::variance_exploding, 6, true);
     double const eta = 1.0;
-    plan const p = dpmpp_3m_sde(g, {.rule = moment_rule{.three = moment_rule::three_nodes::half_curvature}, .corrected_start = false});
+    plan const p =
+        dpmpp_3m_sde(g, {.rule = moment_rule{.three = moment_rule::three_nodes::half_curvature},
+                         .corrected_start = false});
     auto const [alpha, sigma, sigma_before, alpha_before, h, h_1, h_2] = step_at(g, 4);
     double const H = h * (eta + 1), r0 = h_1 / h, r1 = h_2 / h;
     double const phi_2 = std::expm1(-H) / H + 1, phi_3 = phi_2 / H - 0.5;
-    // d1_0 = (m0 - m1)/r0, d1_1 = (m1 - m2)/r1, d1 = d1_0 + (d1_0 - d1_1) r0/(r0 + r1), d2 = (d1_0 - d1_1)/(r0 + r1)
+    // d1_0 = (m0 - m1)/r0, d1_1 = (m1 - m2)/r1, d1 = d1_0 + (d1_0 - d1_1) r0/(r0 + r1), d2 = (d1_0
+    // - d1_1)/(r0 + r1)
     auto const row_of = [&](double m0, double m1, double m2) {
         double const d1_0 = (m0 - m1) / r0, d1_1 = (m1 - m2) / r1;
         double const d1 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1), d2 = (d1_0 - d1_1) / (r0 + r1);
@@ -98,7 +118,8 @@ TEST_CASE("the shipped 3M is k-diffusion's sample_dpmpp_3m_sde")
 TEST_CASE("measured orders of convergence on three paths, even and uneven grids")
 {
     auto const order = [](auto solver, path_kind kind, bool uneven) {
-        return support::measured_order([&](grid const& g) { return solver(g, dpm_options{}); }, kind, uneven);
+        return support::measured_order([&](grid const& g) { return solver(g, dpm_options{}); },
+                                       kind, uneven);
     };
     using solver = plan (*)(grid const&, dpm_options const&);
     for (path_kind kind : kinds)
@@ -106,13 +127,18 @@ TEST_CASE("measured orders of convergence on three paths, even and uneven grids"
             CHECK(order(solver(dpmpp_2m), kind, uneven) == Approx(2.0).epsilon(0.04));
             CHECK(order(solver(dpm_solver), kind, uneven) == Approx(2.0).epsilon(0.04));
             CHECK(order(solver(dpmpp_3m), kind, uneven) == Approx(3.0).epsilon(0.04));
-            double const shipped = support::measured_order([](grid const& g) { return dpmpp_3m_shipped(g); }, kind, uneven);
+            double const shipped = support::measured_order(
+                [](grid const& g) { return dpmpp_3m_shipped(g); }, kind, uneven);
             CHECK(shipped > 1.7);
             CHECK(shipped < 2.2);
         }
-    // the drift of the SDE solvers: the ODE's kernel with K = 2, noise left out, has the order of the interpolation
-    auto const third = [](grid const& g) { return dpm_multistep(g, {.order = 3, .form = memory_form::epsilon}); };
-    CHECK(support::measured_order(third, path_kind::variance_preserving, true) == Approx(3.0).epsilon(0.04));
+    // the drift of the SDE solvers: the ODE's kernel with K = 2, noise left out, has the order of
+    // the interpolation
+    auto const third = [](grid const& g) {
+        return dpm_multistep(g, {.order = 3, .form = memory_form::epsilon});
+    };
+    CHECK(support::measured_order(third, path_kind::variance_preserving, true) ==
+          Approx(3.0).epsilon(0.04));
 }
 
 TEST_CASE("mean and covariance of the SDE solvers")
@@ -124,16 +150,20 @@ TEST_CASE("mean and covariance of the SDE solvers")
             CHECK(support::worst_deviation(dpmpp_3m_sde(g, {.eta = eta}), kind, -3.0, 4000) < 4.0);
         }
     grid const coarse = support::lambda_grid(path_kind::variance_preserving, 150, false, -3.0, 4.0);
-    CHECK(support::worst_deviation(dpm_solver(coarse, {.eta = 1.0}), path_kind::variance_preserving, -3.0, 4000) < 4.0);
+    CHECK(support::worst_deviation(dpm_solver(coarse, {.eta = 1.0}), path_kind::variance_preserving,
+                                   -3.0, 4000) < 4.0);
     // the test can fail: noise a tenth too strong is seen
     grid const g = support::grid_to_zero(path_kind::variance_preserving, 120, -3.0);
-    CHECK(support::worst_deviation(dpmpp_2m_sde(g, {.noise_scale = 1.1}), path_kind::variance_preserving, -3.0, 4000) > 4.0);
+    CHECK(support::worst_deviation(dpmpp_2m_sde(g, {.noise_scale = 1.1}),
+                                   path_kind::variance_preserving, -3.0, 4000) > 4.0);
 }
 
 TEST_CASE("the software's final orders")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 10, false);
-    auto const memories = [](stage const& s) { return s.x.reads(m(2)) ? 3 : s.x.reads(m(1)) ? 2 : 1; };
+    auto const memories = [](stage const& s) {
+        return s.x.reads(m(2)) ? 3 : s.x.reads(m(1)) ? 2 : 1;
+    };
     plan const p = dpmpp_3m(g, {.corrected_start = false, .lower_order_final = true});
     CHECK(memories(p.stages[7]) == 3);
     CHECK(memories(p.stages[8]) == 2);
@@ -147,8 +177,10 @@ TEST_CASE("as users write it: paths, specs, options; one step and one time")
 {
     auto const diffusion = support::table();
     CHECK(dpmpp_2m(diffusion, karras_grid(20)).stages.size() == 20);
-    CHECK(dpmpp_2m(diffusion, karras_grid(20), {.network = {.predicts = prediction::v}}).stages.size() == 20);
-    CHECK(dpmpp_2m(diffusion, make_grid(diffusion, karras_grid(20))) == dpmpp_2m(diffusion, karras_grid(20)));
+    CHECK(dpmpp_2m(diffusion, karras_grid(20), {.network = {.predicts = prediction::v}})
+              .stages.size() == 20);
+    CHECK(dpmpp_2m(diffusion, make_grid(diffusion, karras_grid(20))) ==
+          dpmpp_2m(diffusion, karras_grid(20)));
     CHECK(dpmpp_3m_sde(variance_exploding{}, karras_grid(20, {.rho = 5})).initial_scale == 80.0);
     CHECK(dpmpp_2m(rectified_flow{}, trailing_grid(4)).stages.front().x[x] == Approx(0.75));
     CHECK(dpm_solver(diffusion, trailing_grid(1)).stages.size() == 1);
@@ -159,6 +191,33 @@ TEST_CASE("as users write it: paths, specs, options; one step and one time")
     CHECK_THROWS_AS(dpmpp_2m_sde(diffusion, karras_grid(20), {.eta = -1.0}), std::invalid_argument);
 }
 
+TEST_CASE("the executor runs it as it is read")
+{
+    auto const diffusion = support::table();
+    support::gaussian_mixture const mixture;
+    noise_stream const noise{.seed = 42};
+    plan const p =
+        dpmpp_2m_sde(diffusion, karras_grid(12), {.network = {.predicts = prediction::x_0}});
+    std::vector<double> v = support::start;
+    sample(p, v, noise, [&](auto const& input, double time, auto& output) {
+        std::span<double const> const in = traits_of<decltype(input)>::elements(input);
+        std::vector<double> const x_0 =
+            mixture.denoise({in.begin(), in.end()}, diffusion.level(time));
+        std::ranges::copy(x_0, traits_of<decltype(output)>::elements(output).begin());
+    });
+    auto const network = [&](support::state const& in, double time) {
+        return mixture.denoise(in, diffusion.level(time));
+    };
+    auto const drawn = [&](std::uint32_t index) {
+        std::vector<float> row(10);
+        noise(purpose::sampler, index).fill(0, 0, row);
+        return support::state(row.begin(), row.end());
+    };
+    support::state const want = support::interpret(p, support::start, network, drawn);
+    for (std::size_t i = 0; i < want.size(); ++i)
+        CHECK(v[i] == Approx(want[i]).epsilon(1e-12));
+}
+
 TEST_CASE("a plan of 50 steps is made quickly")
 {
     auto const diffusion = support::table();
@@ -166,7 +225,8 @@ TEST_CASE("a plan of 50 steps is made quickly")
     for (int i = 0; i < 200; ++i) {
         auto const begin = std::chrono::steady_clock::now();
         plan const p = dpmpp_3m_sde(diffusion, karras_grid(50));
-        std::chrono::duration<double, std::micro> const time = std::chrono::steady_clock::now() - begin;
+        std::chrono::duration<double, std::micro> const time =
+            std::chrono::steady_clock::now() - begin;
         best = std::min(best, p.stages.empty() ? 0.0 : time.count());
     }
     MESSAGE("50 steps of dpmpp_3m_sde in " << best << " microseconds");

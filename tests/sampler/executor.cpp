@@ -16,7 +16,6 @@
 #include <thread>
 
 namespace ab = alphabar;
-using namespace ab::slots;
 
 namespace {
 std::atomic<std::size_t> allocations{0};
@@ -331,8 +330,9 @@ TEST_CASE("16-bit elements: computed in float, rounded once a stage")
 
 TEST_CASE("the output may have another element type")
 {
+    namespace slots = ab::slots;
     ab::stage s;
-    s.x = 0.5 * x + 0.25 * F();
+    s.x = 0.5 * slots::x + 0.25 * slots::F();
     ab::plan const p{{s}};
     std::vector<double> state{1, 2, 3};
     ab::executor run(p, state, stream);
@@ -343,8 +343,9 @@ TEST_CASE("the output may have another element type")
 
 TEST_CASE("noise is a stream, a callable that makes a tensor, or one that shows it")
 {
+    namespace slots = ab::slots;
     ab::stage s;
-    s.x = 1.0 * x + 2.0 * z;
+    s.x = 1.0 * slots::x + 2.0 * slots::z;
     s.noise = 5;
     ab::plan const p{{s}};
     std::vector<float> const zero(10, 0.0f), output(10, 0.0f);
@@ -369,8 +370,9 @@ TEST_CASE("noise is a stream, a callable that makes a tensor, or one that shows 
 
 TEST_CASE("the executor says what is wrong, and has written nothing")
 {
+    namespace slots = ab::slots;
     ab::stage s;
-    s.x = 1.0 * x + 0.5 * F() + 1.0 * z;
+    s.x = 1.0 * slots::x + 0.5 * slots::F() + 1.0 * slots::z;
     ab::plan const p{{s}};
     std::vector<float> v{1, 2, 3, 4};
     std::vector<float> const before = v, good(4, 1.0f);
@@ -392,7 +394,7 @@ TEST_CASE("the executor says what is wrong, and has written nothing")
     CHECK_FALSE(run.next());
     CHECK_THROWS_AS(run.take(good), std::invalid_argument);
 
-    s.masked = ab::row(d);
+    s.masked = ab::row(slots::d);
     std::vector<float> const short_mask(3);
     CHECK_THROWS_WITH_AS(ab::executor(ab::plan{{s}}, v, stream),
                          "alphabar::executor: known data is missing; a stage of this plan reads data or a mask: pass known(data, mask)",
@@ -403,10 +405,11 @@ TEST_CASE("the executor says what is wrong, and has written nothing")
 
 TEST_CASE("a NaN stays where it is")
 {
+    namespace slots = ab::slots;
     using kind = ab::x0_operation::kind;
     for (kind const what : {kind::none, kind::clip, kind::dynamic_threshold}) {
         ab::stage s;
-        s.x = 0.5 * x + 0.5 * m();
+        s.x = 0.5 * slots::x + 0.5 * slots::m();
         s.operation.what = what;
         std::vector<float> v(1000, 0.25f), output(1000, 0.5f);
         output[17] = std::numeric_limits<float>::quiet_NaN();

@@ -30,7 +30,10 @@ big exact_phi(unsigned k, big z)
     return sum;
 }
 
-double relative(double got, big want) { return static_cast<double>(abs(big(got) - want) / abs(want)); }
+double relative(double got, big want)
+{
+    return static_cast<double>(abs(big(got) - want) / abs(want));
+}
 
 // The moment equations by Gaussian elimination with 50 digits.
 std::vector<big> exact_weights(std::vector<big> const& u, std::vector<big> I)
@@ -60,7 +63,10 @@ std::vector<big> exact_weights(std::vector<big> const& u, std::vector<big> I)
     return I;
 }
 
-noise_level vp(double lambda) { return variance_preserving_level(std::exp(-lambda)); }
+noise_level vp(double lambda)
+{
+    return variance_preserving_level(std::exp(-lambda));
+}
 
 } // namespace
 
@@ -68,7 +74,8 @@ TEST_CASE("phi agrees with its series in 50 digits")
 {
     double worst = 0.0;
     for (unsigned k = 0; k <= 8; ++k)
-        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12, 1e-4, 0.3, 1.0, 1.6, 2.7, 4.9, 8.0, 20.0})
+        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12,
+                         1e-4, 0.3, 1.0, 1.6, 2.7, 4.9, 8.0, 20.0})
             worst = std::max(worst, relative(phi(k, z), exact_phi(k, z)));
     MESSAGE("worst relative error " << worst);
     CHECK(worst < 2e-15);
@@ -89,13 +96,15 @@ TEST_CASE("weights agree with elimination in 50 digits, for 1 to 5 nodes and h f
                     if (corrects)
                         nodes.insert(nodes.begin(), h), nodes.pop_back();
                     transition const step{1.0, 1.0, 0.0, K, h, 1.0};
-                    node_values const moment = moments(step, n), w = weights(nodes, std::span(moment).first(n));
+                    node_values const moment = moments(step, n),
+                                      w = weights(nodes, std::span(moment).first(n));
                     std::vector<big> u, I;
                     big factorial = 1;
                     for (std::size_t k = 0; k < n; ++k) {
                         u.emplace_back(nodes[k]);
                         factorial *= k ? k : 1;
-                        I.push_back(factorial * pow(big(h), static_cast<int>(k + 1)) * exact_phi(static_cast<unsigned>(k + 1), -big(K) * h));
+                        I.push_back(factorial * pow(big(h), static_cast<int>(k + 1)) *
+                                    exact_phi(static_cast<unsigned>(k + 1), -big(K) * h));
                     }
                     std::vector<big> const want = exact_weights(u, I);
                     for (std::size_t j = 0; j < n; ++j)
@@ -111,12 +120,15 @@ TEST_CASE("a transition composes: two steps are one, with memories constant")
         for (memory_form form : {memory_form::x_0, memory_form::epsilon, memory_form::rho}) {
             noise_level const s = vp(-1.0), u = vp(0.3), t = vp(1.1);
             double const strength = form == memory_form::rho ? 0.0 : tau;
-            transition const one = make_transition(s, t, form, strength), first = make_transition(s, u, form, strength),
+            transition const one = make_transition(s, t, form, strength),
+                             first = make_transition(s, u, form, strength),
                              second = make_transition(u, t, form, strength);
             CHECK(second.a * first.a == doctest::Approx(one.a).epsilon(1e-14));
             auto const drift = [](transition const& x) { return x.b * moments(x, 1)[0]; };
-            CHECK(second.a * drift(first) + drift(second) == doctest::Approx(drift(one)).epsilon(1e-13));
-            CHECK(second.a * second.a * first.c * first.c + second.c * second.c == doctest::Approx(one.c * one.c).epsilon(1e-13));
+            CHECK(second.a * drift(first) + drift(second) ==
+                  doctest::Approx(drift(one)).epsilon(1e-13));
+            CHECK(second.a * second.a * first.c * first.c + second.c * second.c ==
+                  doctest::Approx(one.c * one.c).epsilon(1e-13));
         }
 }
 
@@ -126,8 +138,10 @@ TEST_CASE("a transition carries alpha x_0 + sigma eps along where both are const
     for (double tau : {0.0, 0.7, 1.0}) {
         noise_level const s = vp(-2.0), t = vp(0.5);
         transition const x_0 = make_transition(s, t, memory_form::x_0, tau);
-        CHECK(x_0.a * s.alpha + x_0.b * moments(x_0, 1)[0] == doctest::Approx(t.alpha).epsilon(1e-14));
-        CHECK(x_0.a * x_0.a * s.sigma * s.sigma + x_0.c * x_0.c == doctest::Approx(t.sigma * t.sigma).epsilon(1e-14));
+        CHECK(x_0.a * s.alpha + x_0.b * moments(x_0, 1)[0] ==
+              doctest::Approx(t.alpha).epsilon(1e-14));
+        CHECK(x_0.a * x_0.a * s.sigma * s.sigma + x_0.c * x_0.c ==
+              doctest::Approx(t.sigma * t.sigma).epsilon(1e-14));
     }
     noise_level const s = vp(-2.0), t = vp(0.5);
     for (memory_form form : {memory_form::epsilon, memory_form::rho}) {
@@ -137,7 +151,8 @@ TEST_CASE("a transition carries alpha x_0 + sigma eps along where both are const
     }
     noise_level const f{0.3, 0.7}, g{0.8, 0.2};
     transition const v = make_transition(f, g, memory_form::velocity);
-    CHECK(v.a * f.sigma + v.b * moments(v, 1)[0] == doctest::Approx(g.sigma)); // velocity = eps - x_0 = 1 where x_0 = 0, eps = 1
+    CHECK(v.a * f.sigma + v.b * moments(v, 1)[0] ==
+          doctest::Approx(g.sigma)); // velocity = eps - x_0 = 1 where x_0 = 0, eps = 1
 }
 
 TEST_CASE("sigma = 0 and alpha = 0 are limits")
@@ -145,12 +160,14 @@ TEST_CASE("sigma = 0 and alpha = 0 are limits")
     noise_level const clean{1.0, 0.0}, pure{0.0, 1.0};
     std::vector<double> const now{0.0};
     for (double tau : {0.0, 1.0}) {
-        transition const end = make_transition(vp(3.0), clean, memory_form::x_0, tau), near = make_transition(vp(3.0), vp(30.0), memory_form::x_0, tau);
+        transition const end = make_transition(vp(3.0), clean, memory_form::x_0, tau),
+                         near = make_transition(vp(3.0), vp(30.0), memory_form::x_0, tau);
         CHECK(end.a == 0.0);
         CHECK(end.c == 0.0);
         CHECK(integral(end, now)[0] == 1.0);
         CHECK(integral(near, now)[0] == doctest::Approx(1.0));
-        transition const begin = make_transition(pure, vp(-1.0), memory_form::x_0, tau), late = make_transition(vp(-30.0), vp(-1.0), memory_form::x_0, tau);
+        transition const begin = make_transition(pure, vp(-1.0), memory_form::x_0, tau),
+                         late = make_transition(vp(-30.0), vp(-1.0), memory_form::x_0, tau);
         CHECK(begin.a == doctest::Approx(late.a));
         CHECK(begin.c == doctest::Approx(late.c));
         CHECK(integral(begin, now)[0] == doctest::Approx(integral(late, now)[0]));
@@ -159,17 +176,21 @@ TEST_CASE("sigma = 0 and alpha = 0 are limits")
     // epsilon to sigma = 0, with one and with three memories: the limit of sigma' -> 0
     for (std::size_t n : {1u, 3u}) {
         std::vector<double> const nodes{0.0, -0.7, -1.1};
-        node_values const at_end = integral(make_transition(vp(1.0), clean, memory_form::epsilon), std::span(nodes).first(n));
-        node_values const near = integral(make_transition(vp(1.0), vp(60.0), memory_form::epsilon), std::span(nodes).first(n));
+        node_values const at_end = integral(make_transition(vp(1.0), clean, memory_form::epsilon),
+                                            std::span(nodes).first(n));
+        node_values const near = integral(make_transition(vp(1.0), vp(60.0), memory_form::epsilon),
+                                          std::span(nodes).first(n));
         for (std::size_t j = 0; j < n; ++j)
             CHECK(at_end[j] == doctest::Approx(near[j]).epsilon(1e-13));
     }
 }
 
-TEST_CASE("a node infinitely far away has weight 0 and leaves the others a rule of their own number")
+TEST_CASE(
+    "a node infinitely far away has weight 0 and leaves the others a rule of their own number")
 {
     transition const step = make_transition(vp(-1.0), vp(-0.5), memory_form::x_0);
-    node_values const with = integral(step, std::vector<double>{0.0, -0.4, -infinity}), without = integral(step, std::vector<double>{0.0, -0.4});
+    node_values const with = integral(step, std::vector<double>{0.0, -0.4, -infinity}),
+                      without = integral(step, std::vector<double>{0.0, -0.4});
     CHECK(with == without);
 }
 
@@ -196,13 +217,18 @@ TEST_CASE("what has no limit is said")
 {
     noise_level const clean{1.0, 0.0}, pure{0.0, 1.0};
     CHECK_THROWS_WITH_AS(make_transition(pure, vp(0.0), memory_form::epsilon),
-                         "alphabar::make_transition: alpha is 0; a step in epsilon cannot start at alpha = 0; remember x_0 instead",
+                         "alphabar::make_transition: alpha is 0; a step in epsilon cannot start at "
+                         "alpha = 0; remember x_0 instead",
                          std::invalid_argument);
     CHECK_THROWS_AS(make_transition(pure, vp(0.0), memory_form::rho), std::invalid_argument);
-    CHECK_THROWS_AS(make_transition(vp(0.0), clean, memory_form::epsilon, 1.0), std::invalid_argument);
-    transition const step = make_transition(vp(0.0), vp(1.0), memory_form::x_0), end = make_transition(vp(0.0), clean, memory_form::x_0);
-    CHECK_THROWS_WITH_AS(integral(step, std::vector<double>{0.0, -0.5, -0.5}),
-                         "alphabar::weights: a node is -0.5; the levels that a step remembers must differ", std::invalid_argument);
+    CHECK_THROWS_AS(make_transition(vp(0.0), clean, memory_form::epsilon, 1.0),
+                    std::invalid_argument);
+    transition const step = make_transition(vp(0.0), vp(1.0), memory_form::x_0),
+                     end = make_transition(vp(0.0), clean, memory_form::x_0);
+    CHECK_THROWS_WITH_AS(
+        integral(step, std::vector<double>{0.0, -0.5, -0.5}),
+        "alphabar::weights: a node is -0.5; the levels that a step remembers must differ",
+        std::invalid_argument);
     CHECK_THROWS_AS(integral(end, std::vector<double>{0.0, -0.5}), std::invalid_argument);
     CHECK_THROWS_AS(integral(step, std::vector<double>{}), std::invalid_argument);
     CHECK_THROWS_AS(integral(step, std::vector<double>(9, 0.0)), std::invalid_argument);

@@ -51,7 +51,7 @@ TEST_CASE("a first-order plan needs no array beside x, and its memory is folded 
 
 TEST_CASE("two steps of history cost one array, three cost two, in place")
 {
-    for (std::size_t depth : {1, 2}) {
+    for (std::size_t const depth : {std::size_t{1}, std::size_t{2}}) {
         std::vector<ab::stage> stages;
         for (std::size_t i = 0; i < 8; ++i) {
             ab::stage s;

@@ -53,6 +53,9 @@ struct counting {
     }
 };
 
+/// For loops: for (std::size_t n : lengths(1, 16, 17))
+inline std::vector<std::size_t> lengths(auto... n) { return {static_cast<std::size_t>(n)...}; }
+
 /// Numbers of changing sign and size, of which no two neighbours are alike.
 template <class T = double>
 std::vector<T> wavy(std::size_t n)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A Gaussian mixture in the plane, whose denoiser E[x_0 | x] is known exactly at every noise level of every path.
+// A Gaussian mixture in the plane, whose denoiser E[x_0 | x] is known exactly at every noise level
+// of every path.
 #pragma once
 
 #include <alphabar/schedule/noise_level.hpp>
@@ -19,7 +20,8 @@ struct gaussian_mixture {
         double width;
         double share;
     };
-    std::vector<component> components{{{-1.2, 0.4}, 0.35, 0.3}, {{0.1, -0.8}, 0.5, 0.3}, {{0.9, 0.7}, 0.25, 0.4}};
+    std::vector<component> components{
+        {{-1.2, 0.4}, 0.35, 0.3}, {{0.1, -0.8}, 0.5, 0.3}, {{0.9, 0.7}, 0.25, 0.4}};
 
     /// E[x_0 | x] for x = [n, 2] at one level.
     std::vector<double> denoise(std::vector<double> const& x, alphabar::noise_level level) const
@@ -31,14 +33,16 @@ struct gaussian_mixture {
             double top = -INFINITY;
             for (std::size_t k = 0; k < components.size(); ++k) {
                 auto const& c = components[k];
-                double const v = a * a * c.width * c.width + s * s, dx = x[i] - a * c.mean[0], dy = x[i + 1] - a * c.mean[1];
+                double const v = a * a * c.width * c.width + s * s, dx = x[i] - a * c.mean[0],
+                             dy = x[i + 1] - a * c.mean[1];
                 log_weight[k] = std::log(c.share) - 0.5 * (dx * dx + dy * dy) / v - std::log(v);
                 top = std::max(top, log_weight[k]);
             }
             double sum = 0.0;
             for (std::size_t k = 0; k < components.size(); ++k) {
                 auto const& c = components[k];
-                double const w = std::exp(log_weight[k] - top), gain = a * c.width * c.width / (a * a * c.width * c.width + s * s);
+                double const w = std::exp(log_weight[k] - top),
+                             gain = a * c.width * c.width / (a * a * c.width * c.width + s * s);
                 sum += w;
                 for (std::size_t d = 0; d < 2; ++d)
                     x_0[i + d] += w * (c.mean[d] + gain * (x[i + d] - a * c.mean[d]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A plan read literally, one statement a line of its definition, in double: what an executor must agree with.
+// A plan read literally, one statement a line of its definition, in double: what an executor must
+// agree with.
 #pragma once
 
 #include <alphabar/sampler/plan.hpp>
@@ -16,7 +17,8 @@ namespace support {
 
 using state = std::vector<double>;
 
-/// network(x, time) -> F (heads joined one after the other); noise(index) -> z; after(stage index, x).
+/// network(x, time) -> F (heads joined one after the other); noise(index) -> z; after(stage index,
+/// x).
 template <class Network, class Noise, class After>
 state interpret(alphabar::plan const& p, state x, Network&& network, Noise&& noise, After&& after)
 {
@@ -51,9 +53,10 @@ state interpret(alphabar::plan const& p, state x, Network&& network, Noise&& noi
             for (std::size_t i = 0; i < n; ++i) {
                 double const h = f[n + i], u = (h + 1) / 2;
                 using kind = alphabar::noise_spread::kind;
-                z[i] *= s.spread->what == kind::variance       ? std::sqrt(h)
-                        : s.spread->what == kind::log_variance ? std::exp(h / 2)
-                                                               : std::exp((u * s.spread->log_max + (1 - u) * s.spread->log_min) / 2);
+                z[i] *= s.spread->what == kind::variance ? std::sqrt(h)
+                        : s.spread->what == kind::log_variance
+                            ? std::exp(h / 2)
+                            : std::exp((u * s.spread->log_max + (1 - u) * s.spread->log_min) / 2);
             }
         auto const evaluate = [&](alphabar::row const& r) {
             state out(n, 0.0);

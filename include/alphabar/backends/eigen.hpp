@@ -54,10 +54,19 @@ struct eigen_tensor_traits {
         std::array<std::size_t, static_cast<std::size_t>(rank)> extents{};
         for (std::size_t axis = 0; axis < extents.size(); ++axis)
             extents[order == storage_order::row_major ? axis : extents.size() - 1 - axis] =
-                static_cast<std::size_t>(t.dimensions()[axis]);
+                static_cast<std::size_t>(extent(t, axis));
         return alphabar::shape(std::span<std::size_t const>(extents));
     }
     static host_space space(T const&) { return {}; }
+
+private:
+    static auto extent(T const& t, std::size_t axis)
+    {
+        if constexpr (requires { t.dimensions().size(); }) // a std::array; the fixed sizes are indexed by ptrdiff_t
+            return t.dimensions()[axis];
+        else
+            return t.dimensions()[static_cast<std::ptrdiff_t>(axis)];
+    }
 };
 
 } // namespace detail
@@ -83,6 +92,18 @@ struct tensor_traits<T> {
             return {static_cast<std::size_t>(t.outerSize()), static_cast<std::size_t>(t.innerSize())};
     }
     static host_space space(T const&) { return {}; }
+    /// How an executor shows memory of shape `s` to the network: a Map.
+    static auto view(value_type* data, alphabar::shape const& s)
+        requires(T::SizeAtCompileTime == Eigen::Dynamic && (is_vector || (T::RowsAtCompileTime == Eigen::Dynamic && T::ColsAtCompileTime == Eigen::Dynamic)))
+    {
+        using map = Eigen::Map<typename T::PlainObject>;
+        if constexpr (is_vector)
+            return map(data, static_cast<Eigen::Index>(s.size()));
+        else if constexpr (T::IsRowMajor)
+            return map(data, static_cast<Eigen::Index>(s[0]), static_cast<Eigen::Index>(s[1]));
+        else
+            return map(data, static_cast<Eigen::Index>(s[1]), static_cast<Eigen::Index>(s[0]));
+    }
 
 private:
     static std::size_t size_without_gaps(T const& t)

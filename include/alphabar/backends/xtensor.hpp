@@ -15,11 +15,13 @@
 #include <xtensor/xtensor.hpp>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 namespace alphabar {
 
@@ -56,6 +58,14 @@ struct tensor_traits<T> {
         return alphabar::shape(std::span<std::size_t const>(extents.data(), rank));
     }
     static host_space space(T const&) { return {}; }
+    /// How an executor shows memory of shape `s` to the network: an adaptor.
+    static auto view(value_type* data, alphabar::shape const& s)
+    {
+        std::vector<std::size_t> extents(s.extents().begin(), s.extents().end());
+        if (order == storage_order::column_major)
+            std::reverse(extents.begin(), extents.end());
+        return xt::adapt<T::static_layout>(data, s.size(), xt::no_ownership(), extents);
+    }
 };
 
 } // namespace alphabar

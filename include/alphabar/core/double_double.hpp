@@ -45,7 +45,22 @@ constexpr double opaque(double x)
 constexpr double sum_of(double a, double b) { return opaque(a + b); }
 constexpr double difference_of(double a, double b) { return opaque(a - b); }
 constexpr double product_of(double a, double b) { return opaque(a * b); }
-constexpr double quotient_of(double a, double b) { return opaque(opaque(a) / opaque(b)); }
+constexpr double quotient_of(double a, double b)
+{
+    if (!std::is_constant_evaluated()) {
+        // volatile: were two divisors known to be equal, -freciprocal-math would divide once and multiply twice
+#if !defined(__GNUC__)
+        b = through_memory(b);
+#elif defined(__x86_64__)
+        asm volatile("" : "+x"(b));
+#elif defined(__aarch64__)
+        asm volatile("" : "+w"(b));
+#else
+        asm volatile("" : "+m"(b));
+#endif
+    }
+    return opaque(opaque(a) / b);
+}
 
 /// Whether x is a NaN, also under -ffinite-math-only.
 constexpr bool is_nan(double x) { return (std::bit_cast<std::uint64_t>(x) << 1) > 0xffe0000000000000u; }

@@ -32,8 +32,11 @@
 
 #if defined(__GNUC__)
 #define ALPHABAR_INLINE __attribute__((always_inline)) inline
+/// A function into which all that it calls is inlined: a loop is vectorised only when its formula is.
+#define ALPHABAR_FLATTEN __attribute__((flatten))
 #else
 #define ALPHABAR_INLINE inline
+#define ALPHABAR_FLATTEN
 #endif
 
 namespace alphabar {

@@ -156,6 +156,13 @@ double reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const&
     tree_sum sum;
     for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
         std::size_t const n = std::min(detail::piece, at.end - first);
+        if constexpr (detail::is_half_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
+            std::size_t const offset = at.row * layout.row_size + first;
+            if (detail::apply_stored(formulas[at.row], terms, n, (in.data + offset)...) == n) {
+                detail::add_terms(sum, terms, n);
+                continue;
+            }
+        }
         auto const add = [&](auto const*... arguments) {
             if constexpr (std::is_same_v<formula, detail::identity>) {
                 detail::add_terms(sum, arguments..., n);

@@ -214,7 +214,7 @@ ALPHABAR_INLINE void apply_block(std::index_sequence<J...>, F const& f, std::arr
 
 /// out[j][i] = result j of f(in[i]...) for i < n. Outputs may be inputs; otherwise arrays lie apart.
 template <class F, class C, std::size_t N, class... Argument>
-inline void apply(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
+ALPHABAR_FLATTEN inline void apply(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
 {
     F const f = formula; // the compiler sees that no store changes its members
     for_blocks(n, [&](std::size_t first, auto count) {
@@ -235,6 +235,72 @@ inline void apply(F const& formula, std::array<C*, N> const& out, std::size_t n,
             }(std::make_index_sequence<N>{});
         }
     });
+}
+
+#if defined(ALPHABAR_AVX2)
+
+/// `count` elements of an input in registers: widened where they are 16-bit numbers.
+template <class T, std::size_t Count>
+struct in_registers {
+    compute_t<T> values[Count];
+    ALPHABAR_AVX2 ALPHABAR_INLINE explicit in_registers(T const* from)
+    {
+        if constexpr (format_of<T> != element_format::native) {
+            for (std::size_t k = 0; k < Count; k += 8)
+                _mm256_storeu_ps(values + k, widen_8<format_of<T>>(reinterpret_cast<bits16 const*>(from + k)));
+        } else {
+            for (std::size_t k = 0; k < Count; ++k)
+                values[k] = widen(from[k]);
+        }
+    }
+};
+
+/// out[i] = f(in[i]...) for i < blocks * short_block. 16-bit numbers are converted on the way, without a pass through a buffer.
+/// `out` may be an input.
+template <class F, class T, class... In>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, T* out, std::size_t blocks, In const*... in)
+{
+    F const f = formula;
+    for (std::size_t i = 0; i < blocks * short_block; i += short_block) {
+        compute_t<T> results[short_block];
+        [&](auto const&... from) ALPHABAR_AVX2 __attribute__((always_inline)) {
+            for (std::size_t k = 0; k < short_block; ++k)
+                results[k] = static_cast<compute_t<T>>(f(from.values[k]...));
+        }(in_registers<In, short_block>(in + i)...);
+        if constexpr (format_of<T> != element_format::native) {
+            static_assert(short_block == 16);
+            auto* const to = reinterpret_cast<__m128i*>(out + i);
+            _mm_storeu_si128(to, narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
+            _mm_storeu_si128(to + 1, narrow_8<format_of<T>>(_mm256_loadu_ps(results + 8)));
+        } else if constexpr (std::is_same_v<T, float>) {
+            _mm256_storeu_ps(out + i, _mm256_loadu_ps(results));
+            _mm256_storeu_ps(out + i + 8, _mm256_loadu_ps(results + 8));
+        } else {
+            for (std::size_t k = 0; k < short_block; ++k)
+                out[i + k] = narrow<T>(results[k]);
+        }
+    }
+}
+#endif
+
+/// Whether `apply_stored` is worth while: every input lies in memory, and some array holds 16-bit numbers.
+template <class T, class... Source>
+inline constexpr bool is_half_pass = false;
+template <class T, class... In>
+inline constexpr bool is_half_pass<T, stored_source<In>...> =
+    format_of<T> != element_format::native || ((format_of<In> != element_format::native) || ...);
+
+/// As many of n elements as `apply_avx2` takes, where this processor has it; returns how many.
+template <class F, class T, class... In>
+inline std::size_t apply_stored(F const& f, T* out, std::size_t n, In const*... in)
+{
+#if defined(ALPHABAR_AVX2)
+    if (has_avx2()) {
+        apply_avx2(f, out, n / short_block, in...);
+        return n / short_block * short_block;
+    }
+#endif
+    return 0;
 }
 
 /// The elements of one chunk: its row, and [begin, end) within it.
@@ -262,7 +328,12 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
     detail::writer<T, N> results;
     for (std::size_t chunk = begin; chunk < end; ++chunk) {
         detail::chunk_extent const at = detail::extent_of(layout, chunk);
-        for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
+        std::size_t start = at.begin;
+        if constexpr (N == 1 && detail::is_half_pass<T, Source...>) {
+            std::size_t const offset = at.row * layout.row_size + start;
+            start += detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start, (in.data + offset)...);
+        }
+        for (std::size_t first = start; first < at.end; first += detail::piece) {
             std::size_t const n = std::min(detail::piece, at.end - first);
             std::size_t const offset = at.row * layout.row_size + first;
             std::apply(

@@ -12,7 +12,8 @@
 
 namespace alphabar {
 
-/// The regularised incomplete beta function I_x(a, b), a and b positive; 0 below x = 0, 1 above x = 1. To about 1e-14.
+/// The regularised incomplete beta function I_x(a, b), a and b positive; 0 below x = 0, 1 above x
+/// = 1. To about 1e-14.
 ///
 /// Source: its continued fraction, Numerical Recipes (2007), (6.4.9), by Lentz's method.
 inline double incomplete_beta(double a, double b, double x)
@@ -52,7 +53,8 @@ inline double beta_quantile(double a, double b, double p)
     for (int i = 0; i < 200; ++i) {
         double const error = incomplete_beta(a, b, x) - p;
         (error < 0.0 ? low : high) = x;
-        double next = x - error * std::exp(log_beta - (a - 1.0) * std::log(x) - (b - 1.0) * std::log1p(-x));
+        double next =
+            x - error * std::exp(log_beta - (a - 1.0) * std::log(x) - (b - 1.0) * std::log1p(-x));
         if (!(next > low && next < high))
             next = 0.5 * (low + high);
         if (std::abs(next - x) <= 1e-16 * x)
@@ -62,8 +64,10 @@ inline double beta_quantile(double a, double b, double p)
     return x;
 }
 
-/// sigma_min + (sigma_max - sigma_min) q(1 - i / (count - 1)), i = 0 ... count - 1, q the quantile function of Beta(alpha, beta).
-inline std::vector<double> beta_sigmas(double sigma_min, double sigma_max, std::size_t count, double alpha = 0.6, double beta = 0.6)
+/// sigma_min + (sigma_max - sigma_min) q(1 - i / (count - 1)), i = 0 ... count - 1, q the quantile
+/// function of Beta(alpha, beta).
+inline std::vector<double> beta_sigmas(double sigma_min, double sigma_max, std::size_t count,
+                                       double alpha = 0.6, double beta = 0.6)
 {
     std::vector<double> sigmas(count, sigma_max);
     for (std::size_t i = 1; i < count; ++i) {
@@ -79,15 +83,18 @@ struct beta_options {
     sigma_range range{};
 };
 
-/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u), q the quantile function of Beta(alpha, beta): diffusers' form, which acts on
-/// sigma. Throws as sigma_grid and beta_quantile do.
-/// Source: Lee et al. 2024 (Beta Sampling is All You Need), arXiv 2407.12173.
+/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u), q the quantile function of Beta(alpha,
+/// beta): diffusers' form, which acts on sigma. Throws as sigma_grid and beta_quantile do. Source:
+/// Lee et al. 2024 (Beta Sampling is All You Need), arXiv 2407.12173.
 inline auto beta_grid(std::size_t n, beta_options const& o = {})
 {
     return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, o.range, [o](double u, double low, double high) {
-            return low + (high - low) * beta_quantile(o.alpha, o.beta, 1.0 - u);
-        }, "beta_grid");
+        return sigma_grid(
+            path, n, o.range,
+            [o](double u, double low, double high) {
+                return low + (high - low) * beta_quantile(o.alpha, o.beta, 1.0 - u);
+            },
+            "beta_grid");
     };
 }
 

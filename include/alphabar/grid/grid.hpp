@@ -19,23 +19,26 @@
 
 namespace alphabar {
 
-/// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i + 1]; N + 1 levels.
+/// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i
+/// + 1]; N + 1 levels.
 struct grid {
-    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given: not checked, for grids of
-    /// other software in which levels repeat.
+    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given:
+    /// not checked, for grids of other software in which levels repeat.
     enum class course : std::uint8_t { down, up, as_given };
 
     std::vector<double> times;
     std::vector<noise_level> levels;
-    double end_time = 0.0;                  ///< the time of the last level, for solvers that call the network there
-    prediction usual = prediction::epsilon; ///< what networks of this path predict unless the user says otherwise
+    double end_time = 0.0; ///< the time of the last level, for solvers that call the network there
+    prediction usual =
+        prediction::epsilon; ///< what networks of this path predict unless the user says otherwise
     course direction = course::down;
 
     std::size_t steps() const { return times.size(); }
     friend bool operator==(grid const&, grid const&) = default;
 };
 
-/// A spec is a function from a path to a grid: karras_grid(20), or a lambda of your own. A new one is one small function.
+/// A spec is a function from a path to a grid: karras_grid(20), or a lambda of your own. A new one
+/// is one small function.
 template <class Spec, class Path>
 concept grid_spec = std::is_invocable_r_v<grid, Spec const&, Path const&>;
 
@@ -45,15 +48,16 @@ concept table_path = noise_path<Path> && requires(Path const& path) {
     { path.T() } -> std::convertible_to<std::size_t>;
 };
 
-/// One step of a sampler: the network is called at `time` and level `from`, and the state goes to level `to`.
+/// One step of a sampler: the network is called at `time` and level `from`, and the state goes to
+/// level `to`.
 struct grid_step {
     double time;
     noise_level from;
     noise_level to;
 };
 
-/// The steps of a grid. A list of steps is more general: `to` need not be where the next step starts (software that steps back by
-/// T // N whatever its times are).
+/// The steps of a grid. A list of steps is more general: `to` need not be where the next step
+/// starts (software that steps back by T // N whatever its times are).
 inline std::vector<grid_step> steps_of(grid const& g)
 {
     std::vector<grid_step> steps;
@@ -63,19 +67,24 @@ inline std::vector<grid_step> steps_of(grid const& g)
     return steps;
 }
 
-/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite times, levels with alpha and
-/// sigma >= 0 and not both 0, and noise that falls (or rises) strictly as its course says.
+/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite
+/// times, levels with alpha and sigma >= 0 and not both 0, and noise that falls (or rises) strictly
+/// as its course says.
 inline void check(grid const& g, std::string_view function)
 {
     std::size_t const n = g.times.size();
     require(n > 0, function, "the number of steps", n, "at least 1 is needed");
-    require(g.levels.size() == n + 1, function, "the number of levels", g.levels.size(), "there is one more level than times");
+    require(g.levels.size() == n + 1, function, "the number of levels", g.levels.size(),
+            "there is one more level than times");
     for (double time : g.times)
         require(std::isfinite(time), function, "a time", time, "it must be finite");
     for (auto const& [alpha, sigma] : g.levels) {
-        require(std::isfinite(alpha) && alpha >= 0.0, function, "alpha", alpha, "it must be finite and not negative");
-        require(std::isfinite(sigma) && sigma >= 0.0, function, "sigma", sigma, "it must be finite and not negative");
-        require(alpha > 0.0 || sigma > 0.0, function, "sigma", sigma, "alpha and sigma cannot both be 0");
+        require(std::isfinite(alpha) && alpha >= 0.0, function, "alpha", alpha,
+                "it must be finite and not negative");
+        require(std::isfinite(sigma) && sigma >= 0.0, function, "sigma", sigma,
+                "it must be finite and not negative");
+        require(alpha > 0.0 || sigma > 0.0, function, "sigma", sigma,
+                "alpha and sigma cannot both be 0");
     }
     if (g.direction == grid::course::as_given)
         return;
@@ -84,22 +93,24 @@ inline void check(grid const& g, std::string_view function)
         noise_level const s = g.levels[down ? i : i + 1], t = g.levels[down ? i + 1 : i];
         require(s.sigma * t.alpha > t.sigma * s.alpha, function, "sigma / alpha of a level",
                 sigma_ratio(g.levels[i + 1]),
-                down ? "noise must fall from each level to the next" : "noise must rise from each level to the next");
+                down ? "noise must fall from each level to the next"
+                     : "noise must rise from each level to the next");
     }
 }
 
-/// The deviation of the normal noise that a plan starts from: 1 on variance-preserving paths, sigma on others.
+/// The deviation of the normal noise that a plan starts from: 1 on variance-preserving paths, sigma
+/// on others.
 inline double initial_scale(noise_level first)
 {
     return std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
 }
 
-/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers' final_sigmas_type = "sigma_min",
-/// set_alpha_to_one = false: the first alpha-bar of a table).
+/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers'
+/// final_sigmas_type = "sigma_min", set_alpha_to_one = false: the first alpha-bar of a table).
 enum class final_level : std::uint8_t { zero, first };
 
-/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's own first_time where it has
-/// one, 0.001 on rectified flow.
+/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's
+/// own first_time where it has one, 0.001 on rectified flow.
 template <noise_path Path>
 double first_time(Path const& path)
 {
@@ -116,8 +127,8 @@ constexpr prediction usual_prediction(Path const&)
     return std::is_same_v<Path, rectified_flow> ? prediction::flow : prediction::epsilon;
 }
 
-/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma / alpha; on rectified flow, where that
-/// is infinite at the start, sigma itself.
+/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma /
+/// alpha; on rectified flow, where that is infinite at the start, sigma itself.
 template <noise_path Path>
 double sigma_of(Path const&, noise_level level)
 {
@@ -130,8 +141,8 @@ struct grid_point {
     noise_level level;
 };
 
-/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond its entries; the time is
-/// interpolated and stays in [0, T - 1].
+/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond
+/// its entries; the time is interpolated and stays in [0, T - 1].
 template <noise_path Path>
 grid_point point_at_sigma(Path const& path, double sigma)
 {
@@ -145,7 +156,8 @@ grid_point point_at_sigma(Path const& path, double sigma)
     }
 }
 
-/// The point of the path at this sigma / alpha, which may be infinite where the path ends at alpha = 0.
+/// The point of the path at this sigma / alpha, which may be infinite where the path ends at alpha
+/// = 0.
 template <noise_path Path>
 grid_point point_at_ratio(Path const& path, double ratio)
 {
@@ -164,9 +176,12 @@ grid_point point_at_time(Path const& path, double time)
 
 /// The grid of these calls, ended as `end` says. Throws as `check` does.
 template <noise_path Path>
-grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end, std::string_view function)
+grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end,
+                    std::string_view function)
 {
-    grid g{.times = {}, .levels = {}, .end_time = end == final_level::zero ? 0.0 : first_time(path),
+    grid g{.times = {},
+           .levels = {},
+           .end_time = end == final_level::zero ? 0.0 : first_time(path),
            .usual = usual_prediction(path)};
     g.times.reserve(points.size());
     g.levels.reserve(points.size() + 1);
@@ -174,7 +189,8 @@ grid grid_of_points(Path const& path, std::vector<grid_point> const& points, fin
         g.times.push_back(p.time);
         g.levels.push_back(p.level);
     }
-    noise_level const last = end == final_level::zero ? noise_level{1.0, 0.0} : path.level(first_time(path));
+    noise_level const last =
+        end == final_level::zero ? noise_level{1.0, 0.0} : path.level(first_time(path));
     if (!points.empty() && points.back().level == last) // the last step stands still
         g.direction = grid::course::as_given;
     g.levels.push_back(last);
@@ -201,7 +217,8 @@ grid make_grid(Path const&, grid const& ready)
 template <class Spec, class Path>
 concept grid_for = std::same_as<Spec, grid> || grid_spec<Spec, Path>;
 
-/// The grid in the other direction, for inversion: from its last level up to its first, each call at the time of its own level.
+/// The grid in the other direction, for inversion: from its last level up to its first, each call
+/// at the time of its own level.
 inline grid reversed(grid const& g)
 {
     grid up = g;

@@ -14,20 +14,24 @@
 
 namespace alphabar {
 
-/// The ends of a sigma grid, in `sigma_of` the path. Without: the path's own, first_time and final_time, with their exact times.
+/// The ends of a sigma grid, in `sigma_of` the path. Without: the path's own, first_time and
+/// final_time, with their exact times.
 struct sigma_range {
     std::optional<double> sigma_min{};
     std::optional<double> sigma_max{};
     final_level end = final_level::zero;
-    bool round_times = false; ///< the nearest integers as times, as diffusers' Karras grids have; the levels stay
+    /// The nearest integers as times, as diffusers' Karras grids have; the levels stay.
+    bool round_times = false;
 };
 
-/// N calls at the noise levels between(u, sigma_min, sigma_max), u = i / (N - 1), from u = 0 at sigma_max to u = 1 at sigma_min. The ends
-/// are sigma_max and sigma_min themselves; one step is at sigma_max. `between` falls in u.
+/// N calls at the noise levels between(u, sigma_min, sigma_max), u = i / (N - 1), from u = 0 at
+/// sigma_max to u = 1 at sigma_min. The ends are sigma_max and sigma_min themselves; one step is at
+/// sigma_max. `between` falls in u.
 ///
 /// Throws std::invalid_argument unless N >= 1 and 0 < sigma_min < sigma_max < infinity.
 template <noise_path Path, class Between>
-grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Between const& between, std::string_view function)
+grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Between const& between,
+                std::string_view function)
 {
     require(n >= 1, function, "the number of steps", n, "at least 1 is needed");
     auto const end_point = [&](std::optional<double> const& given, double time) {
@@ -37,13 +41,17 @@ grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Betwe
     grid_point const last = end_point(range.sigma_min, first_time(path));
     double const high = range.sigma_max.value_or(sigma_of(path, first.level));
     double const low = range.sigma_min.value_or(sigma_of(path, last.level));
-    require(std::isfinite(high), function, "sigma_max", high, "it must be finite: give one where the path ends at alpha = 0");
-    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
+    require(std::isfinite(high), function, "sigma_max", high,
+            "it must be finite: give one where the path ends at alpha = 0");
+    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low,
+            "it must lie in (0, sigma_max)");
     std::vector<grid_point> points;
     points.reserve(n);
     for (std::size_t i = 0; i < n; ++i) {
         double const u = n == 1 ? 0.0 : static_cast<double>(i) / static_cast<double>(n - 1);
-        points.push_back(i == 0 ? first : i + 1 == n ? last : point_at_sigma(path, between(u, low, high)));
+        points.push_back(i == 0       ? first
+                         : i + 1 == n ? last
+                                      : point_at_sigma(path, between(u, low, high)));
         if (range.round_times)
             points.back().time = std::nearbyint(points.back().time);
     }
@@ -55,16 +63,20 @@ struct karras_options {
     sigma_range range{};
 };
 
-/// sigma = (sigma_max^(1/rho) + u (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho. Throws as sigma_grid does, and unless rho > 0.
-/// Source: Karras et al. 2022, arXiv 2206.00364, (5).
+/// sigma = (sigma_max^(1/rho) + u (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho. Throws as
+/// sigma_grid does, and unless rho > 0. Source: Karras et al. 2022, arXiv 2206.00364, (5).
 inline auto karras_grid(std::size_t n, karras_options const& o = {})
 {
-    require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho, "it must be positive");
+    require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho,
+            "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, o.range, [rho = o.rho](double u, double low, double high) {
-            double const top = std::pow(high, 1.0 / rho);
-            return std::pow(top + u * (std::pow(low, 1.0 / rho) - top), rho);
-        }, "karras_grid");
+        return sigma_grid(
+            path, n, o.range,
+            [rho = o.rho](double u, double low, double high) {
+                double const top = std::pow(high, 1.0 / rho);
+                return std::pow(top + u * (std::pow(low, 1.0 / rho) - top), rho);
+            },
+            "karras_grid");
     };
 }
 
@@ -72,9 +84,12 @@ inline auto karras_grid(std::size_t n, karras_options const& o = {})
 inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
 {
     return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, range, [](double u, double low, double high) {
-            return high * std::exp(u * std::log(low / high));
-        }, "exponential_grid");
+        return sigma_grid(
+            path, n, range,
+            [](double u, double low, double high) {
+                return high * std::exp(u * std::log(low / high));
+            },
+            "exponential_grid");
     };
 }
 
@@ -83,14 +98,19 @@ struct polyexponential_options {
     sigma_range range{};
 };
 
-/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as sigma_grid does.
+/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as
+/// sigma_grid does.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
-    require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho, "it must be positive");
+    require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho,
+            "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, o.range, [rho = o.rho](double u, double low, double high) {
-            return low * std::exp(std::pow(1.0 - u, rho) * std::log(high / low));
-        }, "polyexponential_grid");
+        return sigma_grid(
+            path, n, o.range,
+            [rho = o.rho](double u, double low, double high) {
+                return low * std::exp(std::pow(1.0 - u, rho) * std::log(high / low));
+            },
+            "polyexponential_grid");
     };
 }
 
@@ -99,9 +119,12 @@ inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o
 inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 {
     return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, range, [](double u, double low, double high) {
-            return std::tan((1.0 - u) * std::atan(high) + u * std::atan(low));
-        }, "kl_optimal_grid");
+        return sigma_grid(
+            path, n, range,
+            [](double u, double low, double high) {
+                return std::tan((1.0 - u) * std::atan(high) + u * std::atan(low));
+            },
+            "kl_optimal_grid");
     };
 }
 

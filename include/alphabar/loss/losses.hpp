@@ -9,9 +9,11 @@
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/transform.hpp>
 
+#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
@@ -29,21 +31,55 @@ struct loss_at {
 
 namespace detail {
 
-/// -1, 0 or 1 with the sign of e; NaN for NaN.
-template <class T>
-ALPHABAR_HOST_DEVICE constexpr T sign(T e)
-{
-    T const lower = e < T(0) ? T(-1) : e;
-    return e > T(0) ? T(1) : lower;
-}
+// Signs are set by bits, and formulas choose between numbers, never between results: compilers make branches of everything
+// else, and loops with branches are not vectorised.
 
 template <class T>
+using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+template <std::floating_point T>
 ALPHABAR_HOST_DEVICE constexpr T magnitude(T e)
 {
-    return e < T(0) ? -e : e;
+    using bits = bits_of<T>;
+    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(e) & (static_cast<bits>(-1) >> 1)));
 }
 
-inline bool finite(double x) { return magnitude(x) <= std::numeric_limits<double>::max(); }
+/// e between -bound and bound; NaN for NaN.
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE constexpr T clamped(T e, T bound)
+{
+    using bits = bits_of<T>;
+    T const size = magnitude(e), inner = size > bound ? bound : size;
+    bits const sign = static_cast<bits>(std::bit_cast<bits>(e) & ~(static_cast<bits>(-1) >> 1));
+    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(inner) | sign));
+}
+
+/// -1, 0 or 1 with the sign of e; NaN for NaN.
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE constexpr T sign(T e)
+{
+    constexpr T smallest = std::numeric_limits<T>::min();
+    return clamped(e, smallest) / smallest; // below the smallest normal number, a part of 1
+}
+
+/// The square root of x >= 0 to about a unit in the last place. std::sqrt may set errno, and so keeps loops from being
+/// vectorised. Newton's steps for 1 / sqrt(x) from a guess by bits (Lomont 2003), and one for the root itself.
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE constexpr T square_root(T x)
+{
+    using bits = bits_of<T>;
+    constexpr bits guess = sizeof(T) == 4 ? bits(0x5f375a86u) : static_cast<bits>(0x5fe6eb50c7b537a9u);
+    T inverse = std::bit_cast<T>(static_cast<bits>(guess - (std::bit_cast<bits>(x) >> 1)));
+    T const half = T(0.5) * x;
+    inverse *= T(1.5) - half * inverse * inverse; // relative error 2e-3
+    inverse *= T(1.5) - half * inverse * inverse; // 5e-6
+    if constexpr (sizeof(T) == 8)
+        inverse *= T(1.5) - half * inverse * inverse; // 4e-11
+    T const root = x * inverse;
+    return root + T(0.5) * inverse * (x - root * root);
+}
+
+inline bool finite(double x) { return std::abs(x) <= std::numeric_limits<double>::max(); }
 
 } // namespace detail
 
@@ -75,10 +111,8 @@ struct huber {
     ALPHABAR_HOST_DEVICE constexpr loss_at<T> operator()(T e) const
     {
         T const bound = static_cast<T>(delta);
-        T const size = detail::magnitude(e);
-        T const inner = size > bound ? bound : size; // both cases are inner (|e| - inner / 2)
-        T const lower = e < -bound ? -bound : e;
-        return {inner * (size - T(0.5) * inner), e > bound ? bound : lower};
+        T const size = detail::magnitude(e), inner = size > bound ? bound : size;
+        return {inner * (size - T(0.5) * inner), detail::clamped(e, bound)}; // both cases are inner (|e| - inner / 2)
     }
     void require_valid(char const* function) const
     {
@@ -95,12 +129,10 @@ struct smooth_l1 {
     template <std::floating_point T>
     ALPHABAR_HOST_DEVICE constexpr loss_at<T> operator()(T e) const
     {
-        T const bound = static_cast<T>(beta);
-        T const divisor = bound > T(0) ? bound : T(1);
-        T const size = detail::magnitude(e);
-        T const inside = T(0.5) * size * (size / divisor), outside = size - T(0.5) * bound;
-        T const slope = e / divisor, side = detail::sign(e);
-        return {size < bound ? inside : outside, size < bound ? slope : side};
+        // with the smallest number for 0, |e| < beta holds for 0 alone
+        T const given = static_cast<T>(beta), bound = given > T(0) ? given : std::numeric_limits<T>::min();
+        T const size = detail::magnitude(e), inner = size > bound ? bound : size;
+        return {(size - T(0.5) * inner) * (inner / bound), detail::clamped(e, bound) / bound};
     }
     void require_valid(char const* function) const
     {
@@ -108,8 +140,7 @@ struct smooth_l1 {
     }
 };
 
-/// The pseudo-Huber loss:  scale (sqrt(e^2 + c^2) - c), for |e| <= c as scale e^2 / (sqrt(e^2 + c^2) + c), which does not
-/// cancel.
+/// The pseudo-Huber loss:  scale (sqrt(e^2 + c^2) - c), as scale e^2 / (sqrt(e^2 + c^2) + c), which does not cancel.
 ///
 /// Charbonnier et al. 1997, (12). c >= 0; c = 0 is scale |e|, with derivative 0 at 0. The field uses three scales:
 /// `pseudo_huber_loss(c)` 2 c, near e^2 for small errors; `pseudo_smooth_l1_loss(c)` 2; `lcm_huber_loss(c)` 1.
@@ -121,10 +152,12 @@ struct pseudo_huber {
     ALPHABAR_HOST_DEVICE constexpr loss_at<T> operator()(T e) const
     {
         T const offset = static_cast<T>(c), factor = static_cast<T>(scale);
-        T const root = std::sqrt(e * e + offset * offset);
-        T const divisor = root > T(0) ? root : T(1);
-        T const near = e * (e / (divisor + offset)), far = root - offset;
-        return {factor * (detail::magnitude(e) > offset ? far : near), factor * (e / divisor)};
+        // beyond `large`, root = |e| to the last digit, and e^2 might overflow
+        constexpr T large = sizeof(T) == 4 ? T(1e18) : T(1e150);
+        T const capped = detail::clamped(e, large);
+        T const root = detail::square_root(capped * capped + offset * offset);
+        T const divisor = root + (root > T(0) ? T(0) : T(1)); // e = 0 and c = 0: 0 / 1
+        return {factor * detail::magnitude(e) * (detail::magnitude(capped) / (divisor + offset)), factor * (capped / divisor)};
     }
     void require_valid(char const* function) const
     {

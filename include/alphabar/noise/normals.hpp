@@ -12,12 +12,11 @@
 #include <alphabar/core/philox.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !defined(__CUDACC__)
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #define ALPHABAR_X86_DISPATCH 1
 #include <immintrin.h>
 #endif
@@ -53,6 +52,13 @@ ALPHABAR_HOST_DEVICE constexpr philox_start make_philox_start(std::uint64_t seed
     return s;
 }
 
+/// std::bit_cast, which device code may not call.
+template <class To, class From>
+ALPHABAR_HOST_DEVICE constexpr To bits_as(From from)
+{
+    return __builtin_bit_cast(To, from);
+}
+
 /// a * b + c, rounded once.
 ALPHABAR_HOST_DEVICE inline float fused(float a, float b, float c)
 {
@@ -64,10 +70,10 @@ ALPHABAR_HOST_DEVICE inline float fused(float a, float b, float c)
     double const product = static_cast<double>(a) * static_cast<double>(b), addend = static_cast<double>(c);
     double const sum = product + addend, part = sum - product;
     double const error = (product - (sum - part)) + (addend - part);
-    auto bits = std::bit_cast<std::uint64_t>(sum);
+    auto bits = bits_as<std::uint64_t>(sum);
     if (error != 0 && (bits & 1) == 0)
         bits += (error > 0) == (sum > 0) ? 1u : ~std::uint64_t{0};
-    return static_cast<float>(std::bit_cast<double>(bits));
+    return static_cast<float>(bits_as<double>(bits));
 #endif
 }
 
@@ -107,18 +113,18 @@ ALPHABAR_ISA inline real square_root(real a)
 ALPHABAR_ISA inline real from_signed(word a) { return static_cast<float>(static_cast<std::int32_t>(a)); }
 ALPHABAR_ISA inline real exponent(real a)
 {
-    return static_cast<float>(static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(a) >> 23) - 127);
+    return static_cast<float>(static_cast<std::int32_t>(bits_as<std::uint32_t>(a) >> 23) - 127);
 }
 ALPHABAR_ISA inline real mantissa(real a)
 {
-    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(a) & 0x007fffffu) | 0x3f800000u);
+    return bits_as<float>((bits_as<std::uint32_t>(a) & 0x007fffffu) | 0x3f800000u);
 }
 ALPHABAR_ISA inline word add(word a, word b) { return a + b; }
 ALPHABAR_ISA inline word times_4_plus_2(word a) { return a << 2 | 2; }
 ALPHABAR_ISA inline real add(real a, real b) { return a + b; }
 ALPHABAR_ISA inline real scale(real a, int k) // a 2^k, a != 0
 {
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) + (static_cast<std::uint32_t>(k) << 23));
+    return bits_as<float>(bits_as<std::uint32_t>(a) + (static_cast<std::uint32_t>(k) << 23));
 }
 ALPHABAR_ISA inline mask not_bit_31(word a) { return (a >> 31) == 0; }
 ALPHABAR_ISA inline mask bit_30(word a) { return (a >> 30 & 1) != 0; }
@@ -129,7 +135,7 @@ ALPHABAR_ISA inline real sub_if(mask m, real a, real b, real otherwise) { return
 ALPHABAR_ISA inline real exponent_if(mask m, real a) { return m ? exponent(a) : 0; }
 ALPHABAR_ISA inline real negate_by_bit_31(real a, word sign)
 {
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) ^ (sign & 0x80000000u));
+    return bits_as<float>(bits_as<std::uint32_t>(a) ^ (sign & 0x80000000u));
 }
 #include <alphabar/noise/box_muller.hpp>
 #undef ALPHABAR_ISA
@@ -140,7 +146,8 @@ inline constexpr std::size_t group = 4; // normals that `generate` makes at once
 inline void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups)
 {
     for (std::size_t i = 0; i < groups; ++i, out += 4) {
-        std::uint64_t const product = philox_m0 * (first + i), b = std::uint64_t{philox_m1} * (static_cast<std::uint32_t>(product >> 32) ^ s.c2_1);
+        std::uint64_t const product = philox_m0 * (first + i);
+        std::uint64_t const b = std::uint64_t{philox_m1} * (static_cast<std::uint32_t>(product >> 32) ^ s.c2_1);
         std::uint32_t c[4] = {static_cast<std::uint32_t>(b >> 32) ^ s.c0_2, static_cast<std::uint32_t>(b),
                               static_cast<std::uint32_t>(product) ^ s.c2_2, s.c3_2};
         philox4x32<8>(c, s.k0[2], s.k1[2]);
@@ -152,6 +159,11 @@ inline void generate(philox_start const& s, std::uint64_t first, float* out, std
 } // namespace plain
 
 #if defined(ALPHABAR_X86_DISPATCH)
+
+#if defined(__NVCC__) // whose front end passes GCC's unroll pragma on with a warning
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
 
 // Each operation works on `ways` registers: so many independent chains hide the latency of each other's instructions.
 #if defined(__clang__)
@@ -176,16 +188,19 @@ ALPHABAR_ISA inline real mul(real a, real b) ALPHABAR_MAP(real, _mm256_mul_ps(a.
 ALPHABAR_ISA inline real square_root(real a) ALPHABAR_MAP(real, _mm256_sqrt_ps(a.v[i]))
 ALPHABAR_ISA inline real from_signed(word a) ALPHABAR_MAP(real, _mm256_cvtepi32_ps(a.v[i]))
 ALPHABAR_ISA inline real exponent(real a)
-    ALPHABAR_MAP(real, _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(a.v[i]), 23), _mm256_set1_epi32(127))))
+    ALPHABAR_MAP(real, _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(a.v[i]), 23),
+                                                           _mm256_set1_epi32(127))))
 ALPHABAR_ISA inline real mantissa(real a)
-    ALPHABAR_MAP(real, _mm256_or_ps(_mm256_and_ps(a.v[i], _mm256_castsi256_ps(_mm256_set1_epi32(0x007fffff))), _mm256_set1_ps(1)))
+    ALPHABAR_MAP(real, _mm256_or_ps(_mm256_and_ps(a.v[i], _mm256_castsi256_ps(_mm256_set1_epi32(0x007fffff))),
+                                    _mm256_set1_ps(1)))
 ALPHABAR_ISA inline word add(word a, word b) ALPHABAR_MAP(word, _mm256_add_epi32(a.v[i], b.v[i]))
 ALPHABAR_ISA inline word times_4_plus_2(word a)
     ALPHABAR_MAP(word, _mm256_or_si256(_mm256_slli_epi32(a.v[i], 2), _mm256_set1_epi32(2)))
 ALPHABAR_ISA inline real add(real a, real b) ALPHABAR_MAP(real, _mm256_add_ps(a.v[i], b.v[i]))
 ALPHABAR_ISA inline real scale(real a, int k) // a 2^k, a != 0
     ALPHABAR_MAP(real, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v[i]), _mm256_set1_epi32(k * 0x800000))))
-ALPHABAR_ISA inline mask not_bit_31(word a) ALPHABAR_MAP(mask, _mm256_castsi256_ps(_mm256_xor_si256(a.v[i], _mm256_set1_epi32(-1))))
+ALPHABAR_ISA inline mask not_bit_31(word a)
+    ALPHABAR_MAP(mask, _mm256_castsi256_ps(_mm256_xor_si256(a.v[i], _mm256_set1_epi32(-1))))
 ALPHABAR_ISA inline mask bit_30(word a) ALPHABAR_MAP(mask, _mm256_castsi256_ps(_mm256_slli_epi32(a.v[i], 1)))
 ALPHABAR_ISA inline word invert_if_bit_31(word a)
     ALPHABAR_MAP(word, _mm256_xor_si256(a.v[i], _mm256_srai_epi32(a.v[i], 31)))
@@ -287,6 +302,9 @@ ALPHABAR_ISA inline void store_pairs(float* out, real even, real odd)
 
 #undef ALPHABAR_MAP
 #undef ALPHABAR_EACH
+#if defined(__NVCC__)
+#pragma nv_diagnostic pop
+#endif
 
 #endif
 

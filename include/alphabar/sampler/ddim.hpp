@@ -17,7 +17,8 @@ namespace alphabar {
 struct ddim_options {
     network_form network{};
     double eta = 0.0;             ///< 0 the ODE, 1 the DDPM posterior
-    bool network_epsilon = false; ///< where x_0 is clipped, step along the network's own epsilon all the same (diffusers' default)
+    bool network_epsilon = false; ///< where x_0 is clipped, step along the network's own epsilon
+                                  ///< all the same (diffusers' default)
     double noise_scale = 1.0;
 };
 
@@ -26,10 +27,12 @@ struct ddim_options {
 ///     q  = eta sqrt(1 - snr / snr')                  snr = (alpha / sigma)^2
 ///     x' = alpha' x_0 + sigma' sqrt(1 - q^2) epsilon + sigma' q z
 ///
-/// epsilon belongs to the clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon asks for the network's. With alpha = 1
-/// the step is Euler's (eta = 0) and the ancestral one, on rectified flow Euler's in t. Throws as `network_call` does.
-/// Source: Song et al. 2021, arXiv 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
-inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
+/// epsilon belongs to the clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon
+/// asks for the network's. With alpha = 1 the step is Euler's (eta = 0) and the ancestral one, on
+/// rectified flow Euler's in t. Throws as `network_call` does. Source: Song et al. 2021, arXiv
+/// 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
+inline stage ddim_stage(network_form const& network, grid_step const& step,
+                        ddim_options const& o = {})
 {
     using namespace slots;
     auto const [a, s] = step.from;
@@ -55,12 +58,15 @@ inline stage ddim_stage(network_form const& network, grid_step const& step, ddim
     return now;
 }
 
-/// DDIM along these steps. Throws std::invalid_argument unless eta >= 0, and as `network_call` does.
+/// DDIM along these steps. Throws std::invalid_argument unless eta >= 0, and as `network_call`
+/// does.
 inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {})
 {
     require(!steps.empty(), "ddim", "the number of steps", steps.size(), "at least 1 is needed");
     require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
-    plan p{.stages = {}, .initial_scale = initial_scale(steps.front().from), .heads = o.network.predicts_variance ? 2u : 1u};
+    plan p{.stages = {},
+           .initial_scale = initial_scale(steps.front().from),
+           .heads = o.network.predicts_variance ? 2u : 1u};
     p.stages.reserve(steps.size());
     for (grid_step const& step : steps)
         p.stages.push_back(ddim_stage(o.network, step, o));
@@ -68,19 +74,25 @@ inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {}
     return p;
 }
 
-/// DDIM on a grid. Throws std::invalid_argument unless eta >= 0, and as `check` and `network_call` do.
+/// DDIM on a grid. Throws std::invalid_argument unless eta >= 0, and as `check` and `network_call`
+/// do.
 inline plan ddim(grid const& g, ddim_options o = {})
 {
     check(g, "ddim");
-    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta, "an inversion has no noise");
+    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta,
+            "an inversion has no noise");
     o.network = settled(o.network, g.usual);
     return ddim(steps_of(g), o);
 }
 template <noise_path Path, grid_for<Path> Spec>
-plan ddim(Path const& path, Spec const& spec, ddim_options const& o = {}) { return ddim(make_grid(path, spec), o); }
+plan ddim(Path const& path, Spec const& spec, ddim_options const& o = {})
+{
+    return ddim(make_grid(path, spec), o);
+}
 
-/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its noise. Each call is at the level
-/// that the state has. Throws as `ddim` does. Source: Dhariwal & Nichol 2021, arXiv 2105.05233, section F.
+/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its
+/// noise. Each call is at the level that the state has. Throws as `ddim` does. Source: Dhariwal &
+/// Nichol 2021, arXiv 2105.05233, section F.
 inline plan ddim_inverse(grid const& g, ddim_options const& o = {})
 {
     plan p = ddim(g.direction == grid::course::up ? g : reversed(g), o);
@@ -88,6 +100,9 @@ inline plan ddim_inverse(grid const& g, ddim_options const& o = {})
     return p;
 }
 template <noise_path Path, grid_for<Path> Spec>
-plan ddim_inverse(Path const& path, Spec const& spec, ddim_options const& o = {}) { return ddim_inverse(make_grid(path, spec), o); }
+plan ddim_inverse(Path const& path, Spec const& spec, ddim_options const& o = {})
+{
+    return ddim_inverse(make_grid(path, spec), o);
+}
 
 } // namespace alphabar

@@ -23,8 +23,16 @@ namespace alphabar {
 ///     fixed_large    beta of the step
 ///     learned        the network's second head
 ///     learned_log    the exponential of it
-///     learned_range  between the two fixed ones in the logarithm, at (head + 1) / 2. Nichol & Dhariwal 2021, arXiv 2102.09672, (15)
-enum class ddpm_variance : std::uint8_t { fixed_small, fixed_large, learned, learned_log, learned_range };
+///     learned_range  between the two fixed ones in the logarithm, at (head + 1) / 2
+///
+/// Source of the last: Nichol & Dhariwal 2021, arXiv 2102.09672, (15).
+enum class ddpm_variance : std::uint8_t {
+    fixed_small,
+    fixed_large,
+    learned,
+    learned_log,
+    learned_range
+};
 
 struct ddpm_options {
     network_form network{};
@@ -32,8 +40,9 @@ struct ddpm_options {
     std::vector<bool> noisy{}; ///< [i]: whether step i draws; none: every step but one to sigma = 0
 };
 
-/// DDPM along these steps: x' drawn from the posterior q(x' | x, x_0) of `make_posterior`, between any two levels of any path.
-/// beta of a step is sigma^2 - (alpha / alpha')^2 sigma'^2, on a variance-preserving path 1 - alpha-bar / alpha-bar'.
+/// DDPM along these steps: x' drawn from the posterior q(x' | x, x_0) of `make_posterior`, between
+/// any two levels of any path. beta of a step is sigma^2 - (alpha / alpha')^2 sigma'^2, on a
+/// variance-preserving path 1 - alpha-bar / alpha-bar'.
 ///
 /// Throws std::invalid_argument where a step does not go down, and as `network_call` does.
 /// Source: Ho et al. 2020, arXiv 2006.11239, (6), (7) and algorithm 2.
@@ -42,10 +51,12 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
     using namespace slots;
     using kind = ddpm_variance;
     require(!steps.empty(), "ddpm", "the number of steps", steps.size(), "at least 1 is needed");
-    require(o.noisy.empty() || o.noisy.size() == steps.size(), "ddpm", "the size of noisy", o.noisy.size(),
-            "there is one entry a step, or none");
-    bool const learned = o.variance == kind::learned || o.variance == kind::learned_log || o.variance == kind::learned_range;
-    plan p{.stages = {}, .initial_scale = initial_scale(steps.front().from),
+    require(o.noisy.empty() || o.noisy.size() == steps.size(), "ddpm", "the size of noisy",
+            o.noisy.size(), "there is one entry a step, or none");
+    bool const learned = o.variance == kind::learned || o.variance == kind::learned_log ||
+                         o.variance == kind::learned_range;
+    plan p{.stages = {},
+           .initial_scale = initial_scale(steps.front().from),
            .heads = learned || o.network.predicts_variance ? 2u : 1u};
     p.stages.reserve(steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -54,9 +65,11 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
         stage now = network_call(o.network, step.time, step.from);
         now.x = (q.x_0 * m(0) + q.x_t * x).pruned();
         if (o.noisy.empty() ? step.to.sigma > 0.0 : o.noisy[i]) {
-            double const variance = std::max(q.variance, 1e-20), ratio = step.from.sigma / step.to.sigma;
-            double const beta = step.to.sigma > 0.0 ? q.variance * ratio * ratio : step.from.sigma * step.from.sigma;
-            double const deviation = o.variance == kind::fixed_small ? std::sqrt(variance)
+            double const variance = std::max(q.variance, 1e-20),
+                         ratio = step.from.sigma / step.to.sigma;
+            double const beta = step.to.sigma > 0.0 ? q.variance * ratio * ratio
+                                                    : step.from.sigma * step.from.sigma;
+            double const deviation = o.variance == kind::fixed_small   ? std::sqrt(variance)
                                      : o.variance == kind::fixed_large ? std::sqrt(beta)
                                                                        : 1.0;
             now.x += deviation * z;
@@ -65,7 +78,9 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
             if (o.variance == kind::learned_log)
                 now.spread = noise_spread{.what = noise_spread::kind::log_variance};
             if (o.variance == kind::learned_range)
-                now.spread = noise_spread{.what = noise_spread::kind::range, .log_min = std::log(variance), .log_max = std::log(beta)};
+                now.spread = noise_spread{.what = noise_spread::kind::range,
+                                          .log_min = std::log(variance),
+                                          .log_max = std::log(beta)};
         }
         p.stages.push_back(now);
     }
@@ -81,6 +96,9 @@ inline plan ddpm(grid const& g, ddpm_options o = {})
     return ddpm(steps_of(g), o);
 }
 template <noise_path Path, grid_for<Path> Spec>
-plan ddpm(Path const& path, Spec const& spec, ddpm_options const& o = {}) { return ddpm(make_grid(path, spec), o); }
+plan ddpm(Path const& path, Spec const& spec, ddpm_options const& o = {})
+{
+    return ddpm(make_grid(path, spec), o);
+}
 
 } // namespace alphabar

@@ -16,38 +16,49 @@ namespace alphabar {
 
 struct dpm_options {
     network_form network{};
-    std::optional<unsigned> order{};     ///< 1, 2 or 3; the named solvers have their own
-    std::optional<memory_form> form{};   ///< x_0: DPM-Solver++; epsilon: DPM-Solver
-    std::optional<double> eta{};         ///< tau^2: 0 the ODE, 1 the reverse SDE
-    std::optional<moment_rule> rule{};   ///< by default midpoint for order 2, exact for order 3
-    bool corrected_start = true;         ///< order 3: the first step is corrected by the second call; without, the order is 2
-    bool lower_order_final = false;      ///< with fewer than 15 steps the last two have order 2 and 1 (diffusers)
-    bool euler_at_final = false;         ///< the last step has order 1 (diffusers)
-    double noise_scale = 1.0;            ///< k-diffusion's s_noise
-    std::size_t first = 0;               ///< the step at which the plan starts
+    std::optional<unsigned> order{};   ///< 1, 2 or 3; the named solvers have their own
+    std::optional<memory_form> form{}; ///< x_0: DPM-Solver++; epsilon: DPM-Solver
+    std::optional<double> eta{};       ///< tau^2: 0 the ODE, 1 the reverse SDE
+    std::optional<moment_rule> rule{}; ///< by default midpoint for order 2, exact for order 3
+    /// Order 3: the first step is corrected by the second call; without, the order is 2.
+    bool corrected_start = true;
+    /// With fewer than 15 steps the last two have order 2 and 1 (diffusers).
+    bool lower_order_final = false;
+    bool euler_at_final = false; ///< the last step has order 1 (diffusers)
+    double noise_scale = 1.0;    ///< k-diffusion's s_noise
+    std::size_t first = 0;       ///< the step at which the plan starts
 };
 
-/// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the curvature, and so order 2.
-inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment_rule::three_nodes::half_curvature};
+/// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the
+/// curvature, and so order 2.
+inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint,
+                                        moment_rule::three_nodes::half_curvature};
 
-/// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to sigma = 0 has order 1.
+/// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to
+/// sigma = 0 has order 1.
 ///
-/// Order 3 is truly of order 3: exact moments, and a first step whose local error is O(h^3), at no more calls. For the shipped
-/// form set rule = shipped_3m and corrected_start = false.
+/// Order 3 is truly of order 3: exact moments, and a first step whose local error is O(h^3), at no
+/// more calls. For the shipped form set rule = shipped_3m and corrected_start = false.
 ///
 /// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `adams` does.
-/// Source: Lu et al. 2022, arXiv 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm 2).
+/// Source: Lu et al. 2022, arXiv 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm
+/// 2).
 inline plan dpm_multistep(grid const& g, dpm_options const& o = {})
 {
     unsigned const order = o.order.value_or(2);
     double const eta = o.eta.value_or(0.0);
     require(order >= 1 && order <= 3, "dpm_multistep", "order", order, "it must be 1, 2 or 3");
-    require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta, "it must not be negative");
+    require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta,
+            "it must not be negative");
     std::size_t const n = g.steps();
-    moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint : moment_rule::two_nodes::exact};
-    adams_options a{.predictor = rising_orders(g, order, o.first), .form = o.form.value_or(memory_form::x_0),
-                    .tau = std::vector<double>(n, std::sqrt(eta)), .rule = o.rule.value_or(usual),
-                    .noise_scale = o.noise_scale, .first = o.first};
+    moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint
+                                       : moment_rule::two_nodes::exact};
+    adams_options a{.predictor = rising_orders(g, order, o.first),
+                    .form = o.form.value_or(memory_form::x_0),
+                    .tau = std::vector<double>(n, std::sqrt(eta)),
+                    .rule = o.rule.value_or(usual),
+                    .noise_scale = o.noise_scale,
+                    .first = o.first};
     bool const few = o.lower_order_final && n < 15;
     if (few && n > 1)
         a.predictor[n - 2] = std::min(a.predictor[n - 2], 2u);
@@ -82,7 +93,8 @@ inline plan dpm_solver(grid const& g, dpm_options const& o = {})
 {
     return dpm_multistep(g, detail::named(o, 2, memory_form::epsilon, 0.0));
 }
-/// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r = h_previous / h.
+/// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r
+/// = h_previous / h.
 inline plan dpmpp_2m(grid const& g, dpm_options const& o = {})
 {
     return dpm_multistep(g, detail::named(o, 2, memory_form::x_0, 0.0));
@@ -111,16 +123,34 @@ inline plan dpmpp_3m_shipped(grid const& g, dpm_options o = {})
 }
 
 template <noise_path Path, grid_for<Path> Spec>
-plan dpm_solver(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpm_solver(make_grid(path, spec), o); }
+plan dpm_solver(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpm_solver(make_grid(path, spec), o);
+}
 template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2m(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpmpp_2m(make_grid(path, spec), o); }
+plan dpmpp_2m(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpmpp_2m(make_grid(path, spec), o);
+}
 template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2m_sde(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpmpp_2m_sde(make_grid(path, spec), o); }
+plan dpmpp_2m_sde(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpmpp_2m_sde(make_grid(path, spec), o);
+}
 template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpmpp_3m(make_grid(path, spec), o); }
+plan dpmpp_3m(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpmpp_3m(make_grid(path, spec), o);
+}
 template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m_sde(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpmpp_3m_sde(make_grid(path, spec), o); }
+plan dpmpp_3m_sde(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpmpp_3m_sde(make_grid(path, spec), o);
+}
 template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m_shipped(Path const& path, Spec const& spec, dpm_options const& o = {}) { return dpmpp_3m_shipped(make_grid(path, spec), o); }
+plan dpmpp_3m_shipped(Path const& path, Spec const& spec, dpm_options const& o = {})
+{
+    return dpmpp_3m_shipped(make_grid(path, spec), o);
+}
 
 } // namespace alphabar

@@ -19,31 +19,35 @@
 
 namespace alphabar {
 
-/// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma = min(amount / N, sqrt(2) - 1), where
-/// it lies in [low, high]. Source: Karras et al. 2022, arXiv 2206.00364, algorithm 2.
+/// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma =
+/// min(amount / N, sqrt(2) - 1), where it lies in [low, high]. Source: Karras et al. 2022, arXiv
+/// 2206.00364, algorithm 2.
 struct churn_options {
-    double amount = 0.0; ///< S_churn
-    double low = 0.0;    ///< S_tmin
+    double amount = 0.0;                                   ///< S_churn
+    double low = 0.0;                                      ///< S_tmin
     double high = std::numeric_limits<double>::infinity(); ///< S_tmax
-    double noise_scale = 1.0; ///< S_noise
+    double noise_scale = 1.0;                              ///< S_noise
 };
 
-/// A step with what comes before its call; `step.from` and `step.time` are those of the raised level.
+/// A step with what comes before its call; `step.from` and `step.time` are those of the raised
+/// level.
 struct churned_step {
     grid_step step;
     std::optional<stage::churn_map> churn;
 };
 
-/// The steps of a grid with their churn. A step from alpha = 0 has none. Throws std::invalid_argument unless the amount and the
-/// window are not negative.
+/// The steps of a grid with their churn. A step from alpha = 0 has none. Throws
+/// std::invalid_argument unless the amount and the window are not negative.
 template <noise_path Path>
 std::vector<churned_step> churned_steps(Path const& path, grid const& g, churn_options const& o)
 {
-    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount, "it must not be negative");
+    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount,
+            "it must not be negative");
     require(o.low >= 0.0 && o.low <= o.high, "churn", "low", o.low, "it must lie in [0, high]");
     std::vector<churned_step> steps;
     steps.reserve(g.steps());
-    double const gamma = std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
+    double const gamma =
+        std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
     for (grid_step step : steps_of(g)) {
         auto const [alpha, sigma] = step.from;
         double const ratio = sigma / alpha;
@@ -62,14 +66,17 @@ std::vector<churned_step> churned_steps(Path const& path, grid const& g, churn_o
 struct euler_options {
     network_form network{};
     churn_options churn{};
-    bool churn_after_call = false; ///< the network is called before the noise is added (diffusers): its output belongs to another x
+    bool churn_after_call = false; ///< the network is called before the noise is added (diffusers):
+                                   ///< its output belongs to another x
 };
 
-/// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow; on every path it is
-/// DDIM of eta = 0 (Song et al. 2021, (14)). Throws as `ddim` does.
+/// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F
+/// on rectified flow; on every path it is DDIM of eta = 0 (Song et al. 2021, (14)). Throws as
+/// `ddim` does.
 inline plan euler(grid const& g, euler_options const& o = {})
 {
-    require(o.churn.amount == 0.0, "euler", "churn", o.churn.amount, "churn needs the path: euler(path, grid, options)");
+    require(o.churn.amount == 0.0, "euler", "churn", o.churn.amount,
+            "churn needs the path: euler(path, grid, options)");
     return ddim(g, {.network = o.network});
 }
 
@@ -91,12 +98,16 @@ plan euler(Path const& path, Spec const& spec, euler_options const& o = {})
             p.stages[i].churn = churn;
             continue;
         }
-        // with x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0
-        bool const of_raised = network.predicts == prediction::epsilon || network.input >= network_input::edm;
+        // with x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^
+        // sigma' / sigma^) x_0
+        bool const of_raised =
+            network.predicts == prediction::epsilon || network.input >= network_input::edm;
         pair_map const x_0 = maps_at(network, of_raised ? step.from : g.levels[i]).x_0;
-        double const kept = step.to.sigma / step.from.sigma, clean = step.to.alpha - step.from.alpha * kept;
+        double const kept = step.to.sigma / step.from.sigma,
+                     clean = step.to.alpha - step.from.alpha * kept;
         double const scale = kept + clean * x_0.x;
-        p.stages[i].x = (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
+        p.stages[i].x =
+            (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
     }
     for (stage& s : p.stages)
         s.noise = s.churn_noise = stage::automatic;
@@ -110,8 +121,9 @@ struct euler_ancestral_options {
     double noise_scale = 1.0;
 };
 
-/// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up = min(sigma', eta sigma' sqrt(1 - (sigma' / sigma)^2))
-/// where alpha = 1. On every path it is DDIM with this eta. Throws as `ddim` does. Source: k-diffusion, sample_euler_ancestral.
+/// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up =
+/// min(sigma', eta sigma' sqrt(1 - (sigma' / sigma)^2)) where alpha = 1. On every path it is DDIM
+/// with this eta. Throws as `ddim` does. Source: k-diffusion, sample_euler_ancestral.
 inline plan euler_ancestral(grid const& g, euler_ancestral_options const& o = {})
 {
     return ddim(g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale});

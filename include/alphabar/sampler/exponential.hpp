@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one formula behind every exponential solver: phi, transition, moments, weights, and the rules by which solvers differ.
+// The one formula behind every exponential solver: phi, transition, moments, weights, and the rules
+// by which solvers differ.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -16,7 +17,8 @@
 
 namespace alphabar {
 
-/// What a solver remembers of a network call, and the variable u in which the memories are taken for a polynomial:
+/// What a solver remembers of a network call, and the variable u in which the memories are taken
+/// for a polynomial:
 ///
 ///     x_0       x_0 in lambda = log(alpha / sigma)
 ///     epsilon   epsilon in lambda
@@ -28,15 +30,20 @@ enum class memory_form : std::uint8_t { x_0, epsilon, rho, velocity };
 inline double position(noise_level level, memory_form form)
 {
     switch (form) {
-    case memory_form::rho: return sigma_ratio(level);
-    case memory_form::velocity: return level.sigma;
-    default: return half_log_snr(level);
+    case memory_form::rho:
+        return sigma_ratio(level);
+    case memory_form::velocity:
+        return level.sigma;
+    default:
+        return half_log_snr(level);
     }
 }
 
-/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about 1e-15 relative.
+/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about
+/// 1e-15 relative.
 ///
-/// Series where the recursion phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z cancels. Source: Hochbruck & Ostermann 2010, (2.10).
+/// Series where the recursion phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z cancels. Source: Hochbruck &
+/// Ostermann 2010, (2.10).
 inline double phi(unsigned k, double z)
 {
     double factorial = 1.0;
@@ -61,17 +68,21 @@ inline double phi(unsigned k, double z)
     return value;
 }
 
-/// A step from level s to level t, exactly, with h the length of the step in the variable of the form:
+/// A step from level s to level t, exactly, with h the length of the step in the variable of the
+/// form:
 ///
-///     x_t = a x_s + b * integral_0^h w(u) m(u) du + c z,    w(u) = shift exp(-K (h - u))                           (1)
+///     x_t = a x_s + b * integral_0^h w(u) m(u) du + c z,    w(u) = shift exp(-K (h - u)) (1)
 ///
-///     x_0       K = 1 + tau^2   a = sigma_t/sigma_s exp(-tau^2 h)   b = (1 + tau^2) alpha_t   c = sigma_t sqrt(1 - exp(-2 tau^2 h))
-///     epsilon   K = -1          a = alpha_t/alpha_s   b = -(1 + tau^2) sigma_s alpha_t/alpha_s   c = tau sigma_t sqrt(exp(2h) - 1)
+///     x_0       K = 1 + tau^2   a = sigma_t/sigma_s exp(-tau^2 h)   b = (1 + tau^2) alpha_t
+///               c = sigma_t sqrt(1 - exp(-2 tau^2 h))
+///     epsilon   K = -1          a = alpha_t/alpha_s   b = -(1 + tau^2) sigma_s alpha_t/alpha_s
+///               c = tau sigma_t sqrt(exp(2h) - 1)
 ///     rho       K = 0           a = alpha_t/alpha_s   b = alpha_t
 ///     velocity  K = 0           a = 1                 b = 1
 ///
-/// `shift` is 1, and exp(-h) in the form epsilon. tau = 0 is the ODE, tau = 1 the reverse SDE; k-diffusion's eta is tau^2.
-/// Source: Xue et al. 2023 (SA-Solver), arXiv 2309.05019, (11) and (13); for tau = 0 Lu et al. 2022, arXiv 2211.01095, (8).
+/// `shift` is 1, and exp(-h) in the form epsilon. tau = 0 is the ODE, tau = 1 the reverse SDE;
+/// k-diffusion's eta is tau^2. Source: Xue et al. 2023 (SA-Solver), arXiv 2309.05019, (11) and
+/// (13); for tau = 0 Lu et al. 2022, arXiv 2211.01095, (8).
 struct transition {
     double a;
     double b;
@@ -81,11 +92,11 @@ struct transition {
     double shift;
 };
 
-/// The transition between two levels, also where sigma_t = 0 or, in the form x_0, alpha_s = 0: h is infinite there and a, b, c are
-/// limits.
+/// The transition between two levels, also where sigma_t = 0 or, in the form x_0, alpha_s = 0: h is
+/// infinite there and a, b, c are limits.
 ///
-/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, and a
-/// stochastic step to sigma = 0 in the form epsilon.
+/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms
+/// epsilon and rho, and a stochastic step to sigma = 0 in the form epsilon.
 inline transition make_transition(noise_level s, noise_level t, memory_form form, double tau = 0.0)
 {
     if (form == memory_form::velocity)
@@ -98,20 +109,31 @@ inline transition make_transition(noise_level s, noise_level t, memory_form form
     double const h = -std::log(shrink), g = 1.0 + tau * tau;
     if (form == memory_form::x_0) {
         double const decay = std::pow(shrink, tau * tau);
-        return {t.sigma / s.sigma * decay, g * t.alpha, t.sigma * std::sqrt((1.0 - decay) * (1.0 + decay)), g, h, 1.0};
+        return {t.sigma / s.sigma * decay,
+                g * t.alpha,
+                t.sigma * std::sqrt((1.0 - decay) * (1.0 + decay)),
+                g,
+                h,
+                1.0};
     }
     require(tau == 0.0 || t.sigma > 0.0, "make_transition", "tau", tau,
             "a stochastic step to sigma = 0 must remember x_0, or the grid must end above 0");
     double const ratio = t.alpha / s.alpha;
-    return {ratio, -g * s.sigma * ratio, tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)), -1.0, h, shrink};
+    return {ratio,
+            -g * s.sigma * ratio,
+            tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)),
+            -1.0,
+            h,
+            shrink};
 }
 
 /// The most nodes of one step.
 inline constexpr std::size_t max_nodes = 8;
 using node_values = std::array<double, max_nodes>;
 
-/// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of (1). For infinite h in the form
-/// x_0 I_0 = 1 / K and the others are infinite, in the form epsilon I_k = k!.
+/// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of
+/// (1). For infinite h in the form x_0 I_0 = 1 / K and the others are infinite, in the form epsilon
+/// I_k = k!.
 inline node_values moments(transition const& step, std::size_t count)
 {
     node_values I{};
@@ -119,24 +141,33 @@ inline node_values moments(transition const& step, std::size_t count)
     for (std::size_t k = 0; k < count; ++k, power *= step.h) {
         factorial *= k ? static_cast<double>(k) : 1.0;
         if (std::isinf(step.h))
-            I[k] = step.K < 0.0 ? factorial : k ? std::numeric_limits<double>::infinity() : 1.0 / step.K;
+            I[k] = step.K < 0.0 ? factorial
+                   : k          ? std::numeric_limits<double>::infinity()
+                                : 1.0 / step.K;
         else
-            I[k] = step.shift * factorial * power * phi(static_cast<unsigned>(k + 1), -step.K * step.h);
+            I[k] = step.shift * factorial * power *
+                   phi(static_cast<unsigned>(k + 1), -step.K * step.h);
     }
     return I;
 }
 
-/// Where a published or shipped solver departs from (1): it changes one moment. The default is exact.
+/// Where a published or shipped solver departs from (1): it changes one moment. The default is
+/// exact.
 ///
 /// Two nodes:
 ///
-///     midpoint        I_1 = h/2 I_0   DPM-Solver(++) "midpoint" (arXiv 2206.00927, 2211.01095) and UniPC's B_2 (2302.04867)
-///     flat            I_1 = h^2/2     the kernel replaced by 1: UniPC's B_1, and SA-Solver of order 2 as it is shipped
+///     midpoint   I_1 = h/2 I_0   DPM-Solver(++) "midpoint" (arXiv 2206.00927, 2211.01095) and
+///                                UniPC's B_2 (2302.04867)
+///     flat       I_1 = h^2/2     the kernel replaced by 1: UniPC's B_1, and SA-Solver of order 2
+///                                as it is shipped
 ///
 /// Three nodes:
 ///
-///     half_curvature  I_2 / 2         DPM-Solver(++) 3M of diffusers and of its authors, k-diffusion's 3m_sde: order 2, not 3
-///     wrong_constant  I_2 / 2 - h^2/K diffusers' sde-dpmsolver++ of order 3, with -1/2 where +1/2 is right: order 1
+///     half_curvature  I_2 / 2           DPM-Solver(++) 3M of diffusers and of its authors,
+///                                       k-diffusion's 3m_sde: order 2, not 3
+///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, with -1/2 where
+///     +1/2
+///                                       is right: order 1
 struct moment_rule {
     enum class two_nodes : std::uint8_t { exact, midpoint, flat };
     enum class three_nodes : std::uint8_t { exact, half_curvature, wrong_constant };
@@ -157,7 +188,8 @@ struct moment_rule {
     friend constexpr bool operator==(moment_rule, moment_rule) = default;
 };
 
-/// The w with sum_j w_j u_j^k = I_k for k < n, n the number of nodes u: Newton's form, no matrix (Bjorck & Pereyra 1970).
+/// The w with sum_j w_j u_j^k = I_k for k < n, n the number of nodes u: Newton's form, no matrix
+/// (Bjorck & Pereyra 1970).
 ///
 /// Throws std::invalid_argument where two nodes coincide.
 inline node_values weights(std::span<double const> nodes, std::span<double const> I)
@@ -167,7 +199,8 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
     std::array<std::size_t, max_nodes> place{};
     for (std::size_t j = 0; j < n; ++j)
         place[j] = j;
-    for (std::size_t j = 0; j + 1 < n; ++j) // the largest node last: then all the sums below are of positive terms
+    for (std::size_t j = 0; j + 1 < n;
+         ++j) // the largest node last: then all the sums below are of positive terms
         if (nodes[place[j]] > nodes[place[n - 1]])
             std::swap(place[j], place[n - 1]);
     for (std::size_t j = 0; j < n; ++j)
@@ -178,7 +211,8 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
     for (std::size_t k = n - 1; k-- > 0;) {
         for (std::size_t i = k + 1; i < n; ++i) {
             double const gap = u[i] - u[i - k - 1];
-            require(gap != 0.0, "weights", "a node", u[i], "the levels that a step remembers must differ");
+            require(gap != 0.0, "weights", "a node", u[i],
+                    "the levels that a step remembers must differ");
             w[i] /= gap;
         }
         for (std::size_t i = k; i + 1 < n; ++i)
@@ -189,17 +223,19 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
     return sorted;
 }
 
-/// The coefficients in x_t of the memories at the nodes, b times their weights. Nodes are positions relative to the start of
-/// the step: past ones (<= 0) make a multistep predictor, a node at h a corrector, nodes inside a singlestep method.
+/// The coefficients in x_t of the memories at the nodes, b times their weights. Nodes are positions
+/// relative to the start of the step: past ones (<= 0) make a multistep predictor, a node at h a
+/// corrector, nodes inside a singlestep method.
 ///
-/// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form x_0 the whole weight of the kernel sits at
-/// its end: on the node at h, or, without one, on the only node.
-/// Throws std::invalid_argument where two nodes coincide, where there are more than 8, and where an infinite step would have to
-/// extrapolate from two nodes.
-inline node_values integral(transition const& step, std::span<double const> nodes, moment_rule rule = {})
+/// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form
+/// x_0 the whole weight of the kernel sits at its end: on the node at h, or, without one, on the
+/// only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
+/// and where an infinite step would have to extrapolate from two nodes.
+inline node_values integral(transition const& step, std::span<double const> nodes,
+                            moment_rule rule = {})
 {
-    require(!nodes.empty() && nodes.size() <= max_nodes, "integral", "the number of memories", nodes.size(),
-            "it must lie in [1, 8]");
+    require(!nodes.empty() && nodes.size() <= max_nodes, "integral", "the number of memories",
+            nodes.size(), "it must lie in [1, 8]");
     bool const infinite = std::isinf(step.h);
     node_values near{}, coefficients{};
     std::array<std::size_t, max_nodes> place{};

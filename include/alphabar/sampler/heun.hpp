@@ -21,7 +21,8 @@ namespace alphabar {
 struct heun_options {
     network_form network{};
     churn_options churn{};
-    std::optional<memory_form> form{}; ///< rho (EDM: the trapezoid in sigma / alpha) or velocity (in t, the default on rectified flow)
+    std::optional<memory_form> form{}; ///< rho (EDM: the trapezoid in sigma / alpha) or velocity
+                                       ///< (in t, the default on rectified flow)
 };
 
 namespace detail {
@@ -30,8 +31,11 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
 {
     using namespace slots;
     network_form const network = settled(o.network, g.usual);
-    memory_form const form = o.form.value_or(g.usual == prediction::flow ? memory_form::velocity : memory_form::rho);
-    plan p{.stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
+    memory_form const form =
+        o.form.value_or(g.usual == prediction::flow ? memory_form::velocity : memory_form::rho);
+    plan p{.stages = {},
+           .initial_scale = initial_scale(g.levels.front()),
+           .heads = network.predicts_variance ? 2u : 1u};
     for (std::size_t i = 0; i < steps.size(); ++i) {
         auto const& [step, churn] = steps[i];
         if (step.to.sigma == 0.0 || (step.from.alpha == 0.0 && form == memory_form::rho)) {
@@ -45,7 +49,8 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
         predict.x = t.a * x + integral(t, std::array{0.0})[0] * m(0);
         predict.y = x;
         predict.ends_step = false;
-        stage correct = network_call(network, i + 1 < g.steps() ? g.times[i + 1] : g.end_time, step.to, form);
+        stage correct =
+            network_call(network, i + 1 < g.steps() ? g.times[i + 1] : g.end_time, step.to, form);
         node_values const w = integral(t, std::array{t.h, 0.0});
         correct.x = t.a * y + w[0] * m(0) + w[1] * m(1);
         p.stages.push_back(predict);
@@ -57,15 +62,18 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
 
 } // namespace detail
 
-/// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both slopes. Two calls a step;
-/// a step to sigma = 0 is Euler's, as is one from alpha = 0.
+/// Heun's method: an Euler step to the next level, a second call there, and the step again with the
+/// mean of both slopes. Two calls a step; a step to sigma = 0 is Euler's, as is one from alpha = 0.
 ///
-///     d = epsilon in rho = sigma / alpha:   x' = (alpha' / alpha) x + alpha' (rho' - rho) (d_0 + d_1) / 2
+///     x' = (alpha' / alpha) x + alpha' (rho' - rho) (d_0 + d_1) / 2,   d = epsilon, rho = sigma /
+///     alpha
 ///
-/// Throws as `check` and `network_call` do. Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2.
+/// Throws as `check` and `network_call` do. Source: Karras et al. 2022, arXiv 2206.00364,
+/// algorithms 1 and 2.
 inline plan heun(grid const& g, heun_options const& o = {})
 {
-    require(o.churn.amount == 0.0, "heun", "churn", o.churn.amount, "churn needs the path: heun(path, grid, options)");
+    require(o.churn.amount == 0.0, "heun", "churn", o.churn.amount,
+            "churn needs the path: heun(path, grid, options)");
     check(g, "heun");
     std::vector<churned_step> steps;
     for (grid_step const& step : steps_of(g))

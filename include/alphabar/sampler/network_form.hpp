@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the network is: what its output means, in which scale it sees the state and what is done to its x_0.
+// What the network is: what its output means, in which scale it sees the state and what is done to
+// its x_0.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -16,29 +17,35 @@
 
 namespace alphabar {
 
-/// In which scale the network sees the state x = alpha x_0 + sigma eps, that is, on which path it was trained. Its prediction is
-/// meant on that path.
+/// In which scale the network sees the state x = alpha x_0 + sigma eps, that is, on which path it
+/// was trained. Its prediction is meant on that path.
 ///
 ///     state                x
-///     variance_preserving  x / sqrt(alpha^2 + sigma^2); on a variance-exploding path x / sqrt(1 + sigma^2)
+///     variance_preserving  x / sqrt(alpha^2 + sigma^2); where alpha = 1, x / sqrt(1 + sigma^2)
 ///     rectified_flow       x / (alpha + sigma)
-///     edm                  c_in x / alpha, and x_0 = c_skip x / alpha + c_out F at the level sigma / alpha; the prediction kind is not
-///                          asked for. Karras et al. 2022, arXiv 2206.00364, table 1
+///     edm                  c_in x / alpha, and x_0 = c_skip x / alpha + c_out F, both of the level
+///                          sigma / alpha; the prediction kind is not asked for
 ///     edm_v                edm with -c_out (Stable Audio)
+///
+/// Source of edm: Karras et al. 2022, arXiv 2206.00364, table 1.
 enum class network_input : std::uint8_t { state, variance_preserving, rectified_flow, edm, edm_v };
 
-/// What the network is given as time: the time of the path, or EDM's c_noise = log(sigma / alpha) / 4.
+/// What the network is given as time: the time of the path, or EDM's c_noise = log(sigma / alpha)
+/// / 4.
 enum class network_clock : std::uint8_t { path, edm };
 
 /// How the network's output F becomes x_0 or epsilon. Every solver's options hold one.
 struct network_form {
-    std::optional<prediction> predicts{}; ///< without: the usual kind of the path, epsilon on tables and VE, flow on rectified flow
+    std::optional<prediction> predicts{}; ///< without: the usual kind of the path, epsilon on
+                                          ///< tables and VE, flow on rectified flow
     network_input input = network_input::state;
-    x0_operation operation{};      ///< clip or threshold x_0
-    double sigma_data = 0.5;       ///< of edm and edm_v
-    bool predicts_variance = false; ///< a second head stands beside the prediction; solvers that do not use it ignore it
+    x0_operation operation{}; ///< clip or threshold x_0
+    double sigma_data = 0.5;  ///< of edm and edm_v
+    /// A second head stands beside the prediction; solvers that do not use it ignore it.
+    bool predicts_variance = false;
     network_clock clock = network_clock::path;
-    double time_scale = 1.0;       ///< the network's time is time_scale times the clock's: 1000 for many flow models
+    /// The network's time is time_scale times the clock's: 1000 for many flow models.
+    double time_scale = 1.0;
 };
 
 /// The maps of one call at one level, on the raw state x: the network gets input_scale x;
@@ -49,39 +56,46 @@ struct network_maps {
     pair_map epsilon;
 };
 
-/// The maps of `network` at `level`. A coefficient that does not exist is infinite or NaN: x_0 of an epsilon or score
-/// prediction at alpha = 0, epsilon of an x_0 prediction at sigma = 0. Where x_0 is clipped or thresholded, an epsilon
-/// prediction at alpha = 0 is read as at alpha = 1e-30: an x_0 huge, finite and of the right sign, then clipped.
+/// The maps of `network` at `level`. A coefficient that does not exist is infinite or NaN: x_0 of
+/// an epsilon or score prediction at alpha = 0, epsilon of an x_0 prediction at sigma = 0. Where
+/// x_0 is clipped or thresholded, an epsilon prediction at alpha = 0 is read as at alpha = 1e-30:
+/// an x_0 huge, finite and of the right sign, then clipped.
 inline network_maps maps_at(network_form const& network, noise_level level)
 {
     auto const [alpha, sigma] = level;
     if (network.input == network_input::edm || network.input == network_input::edm_v) {
-        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data), square = root * root;
+        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data),
+                     square = root * root;
         double const sign = network.input == network_input::edm ? 1.0 : -1.0;
         return {1.0 / root,
                 {alpha * data * data / square, sign * sigma * data / root},
                 {sigma / square, -sign * alpha * data / root}};
     }
-    double const scale = network.input == network_input::variance_preserving ? 1.0 / std::hypot(alpha, sigma)
-                         : network.input == network_input::rectified_flow    ? 1.0 / (alpha + sigma)
-                                                                             : 1.0;
+    double const scale = network.input == network_input::variance_preserving
+                             ? 1.0 / std::hypot(alpha, sigma)
+                         : network.input == network_input::rectified_flow ? 1.0 / (alpha + sigma)
+                                                                          : 1.0;
     bool const bounded = network.operation.what != x0_operation::kind::none;
     noise_level const seen{scale * (bounded ? std::max(alpha, 1e-30) : alpha), scale * sigma};
-    prediction_map const map = to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);
+    prediction_map const map =
+        to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);
     return {scale, {scale * map.x_0.x, map.x_0.other}, {scale * map.epsilon.x, map.epsilon.other}};
 }
 
-/// A stage that calls the network at `level` and remembers what `form` says; its rows are still empty. m(0) is x_0, epsilon or
-/// epsilon - x_0, of the clipped x_0 where the network form asks for an operation.
+/// A stage that calls the network at `level` and remembers what `form` says; its rows are still
+/// empty. m(0) is x_0, epsilon or epsilon - x_0, of the clipped x_0 where the network form asks for
+/// an operation.
 ///
-/// Throws std::invalid_argument where the prediction does not determine the memory: x_0 from epsilon at alpha = 0, epsilon from
-/// x_0 at sigma = 0.
-inline stage network_call(network_form const& network, double time, noise_level level, memory_form form = memory_form::x_0)
+/// Throws std::invalid_argument where the prediction does not determine the memory: x_0 from
+/// epsilon at alpha = 0, epsilon from x_0 at sigma = 0.
+inline stage network_call(network_form const& network, double time, noise_level level,
+                          memory_form form = memory_form::x_0)
 {
     network_maps const maps = maps_at(network, level);
     auto const [alpha, sigma] = level;
     bool const bounded = network.operation.what != x0_operation::kind::none;
-    stage s{.time = network.time_scale * (network.clock == network_clock::path ? time : -0.25 * half_log_snr(level)),
+    stage s{.time = network.time_scale *
+                    (network.clock == network_clock::path ? time : -0.25 * half_log_snr(level)),
             .input_scale = maps.input_scale};
     if (form == memory_form::x_0 || bounded)
         s.memory = maps.x_0;
@@ -92,10 +106,13 @@ inline stage network_call(network_form const& network, double time, noise_level 
     s.operation = network.operation;
     if (bounded && form != memory_form::x_0)
         s.recall = {1.0 / sigma, -(form == memory_form::velocity ? alpha + sigma : alpha) / sigma};
-    bool const exists = std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x);
+    bool const exists =
+        std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x);
     require(exists || alpha > 0.0, "network_call", "alpha", alpha,
-            "an epsilon or score prediction says nothing of x_0 there: predict v, flow or x_0, clip x_0, or start the grid below it");
-    require(exists, "network_call", "sigma", sigma, "an x_0 prediction says nothing of epsilon there");
+            "an epsilon or score prediction says nothing of x_0 there: predict v, flow or x_0, "
+            "clip x_0, or start the grid below it");
+    require(exists, "network_call", "sigma", sigma,
+            "an x_0 prediction says nothing of epsilon there");
     return s;
 }
 

@@ -35,9 +35,11 @@ struct unipc_options {
     bool split = false; ///< see adams_options
 };
 
-/// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest moment only, with a row of the inverse
-/// that belongs to the moment below. `nodes` are h, 0 and past ones.
-inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes, moment_rule)
+/// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest
+/// moment only, with a row of the inverse that belongs to the moment below. `nodes` are h, 0 and
+/// past ones.
+inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes,
+                                        moment_rule)
 {
     std::size_t const k = nodes.size() - 1;
     node_values const I = moments(step, k + 1);
@@ -55,7 +57,8 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
         for (std::size_t i = 0; i < k; ++i) {
             if (i == n)
                 continue;
-            require(r[i] != r[n], "vary_shipped_weights", "a node", r[n], "the levels that a step remembers must differ");
+            require(r[i] != r[n], "vary_shipped_weights", "a node", r[n],
+                    "the levels that a step remembers must differ");
             ++degree;
             for (std::size_t j = degree + 1; j-- > 0;)
                 c[j] = ((j ? c[j - 1] : 0.0) - r[i] * (j < degree ? c[j] : 0.0)) / (r[n] - r[i]);
@@ -76,20 +79,28 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
     return w;
 }
 
-/// UniPC: each step is predicted with `order` memories and corrected by the next call with one more. Its B(h) and linear system are the
-/// moments of exponential.hpp with a rule for two memories. A step to sigma = 0 has order 1.
+/// UniPC: each step is predicted with `order` memories and corrected by the next call with one
+/// more. Its B(h) and linear system are the moments of exponential.hpp with a rule for two
+/// memories. A step to sigma = 0 has order 1.
 ///
-/// Throws std::invalid_argument where the order is not in [1, 7], and as `adams` does. Source: Zhao et al. 2023, arXiv 2302.04867, (3), (9).
+/// Throws std::invalid_argument where the order is not in [1, 7], and as `adams` does. Source: Zhao
+/// et al. 2023, arXiv 2302.04867, (3), (9).
 inline plan unipc(grid const& g, unipc_options const& o = {})
 {
     using two = moment_rule::two_nodes;
-    require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order, "it must lie in [1, 7]");
+    require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order,
+            "it must lie in [1, 7]");
     std::size_t const n = g.steps();
-    adams_options a{.predictor = rising_orders(g, o.order, o.first), .corrector = std::vector<unsigned>(n, 0), .form = o.form,
-                    .rule = {.two = o.variant == unipc_variant::bh1 ? two::flat
-                                    : o.variant == unipc_variant::bh2 ? two::midpoint : two::exact},
-                    .first = o.first, .split = o.split,
-                    .correct = o.variant == unipc_variant::vary_shipped ? vary_shipped_weights : integral};
+    adams_options a{.predictor = rising_orders(g, o.order, o.first),
+                    .corrector = std::vector<unsigned>(n, 0),
+                    .form = o.form,
+                    .rule = {.two = o.variant == unipc_variant::bh1   ? two::flat
+                                    : o.variant == unipc_variant::bh2 ? two::midpoint
+                                                                      : two::exact},
+                    .first = o.first,
+                    .split = o.split,
+                    .correct =
+                        o.variant == unipc_variant::vary_shipped ? vary_shipped_weights : integral};
     if (o.lower_order_final)
         lower_final_orders(a.predictor);
     for (std::size_t i = o.first + 1; i < n; ++i)
@@ -98,6 +109,9 @@ inline plan unipc(grid const& g, unipc_options const& o = {})
     return adams(g, o.network, a);
 }
 template <noise_path Path, grid_for<Path> Spec>
-plan unipc(Path const& path, Spec const& spec, unipc_options const& o = {}) { return unipc(make_grid(path, spec), o); }
+plan unipc(Path const& path, Spec const& spec, unipc_options const& o = {})
+{
+    return unipc(make_grid(path, spec), o);
+}
 
 } // namespace alphabar

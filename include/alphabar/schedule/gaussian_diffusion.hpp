@@ -50,7 +50,7 @@ public:
             state.step(betas[t]);
             states_.push_back(state);
             for (std::size_t i = 0; i < table_count; ++i)
-                values_[i * T + t] = state.entry(static_cast<table>(i)).high;
+                values_[i * T + t] = state.entry(static_cast<table>(i));
         }
         double* const next = column(table::alpha_bar_next);
         std::copy(next + 1, next + T, next);

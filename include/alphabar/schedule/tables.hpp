@@ -161,8 +161,13 @@ struct process_state {
     }
     constexpr double_double posterior_variance() const { return beta * one_minus_previous / one_minus; }
 
-    /// The entry of a table that looks at no other time.
-    constexpr double_double entry(table which) const
+    /// The entry of a table, of those that look at no later time, rounded to double. No zero is negative, also under -ffast-math.
+    constexpr double entry(table which) const
+    {
+        auto const bits = std::bit_cast<std::uint64_t>(exact_entry(which).high);
+        return std::bit_cast<double>((bits << 1) == 0 ? std::uint64_t{0} : bits);
+    }
+    constexpr double_double exact_entry(table which) const
     {
         double_double const infinity(std::numeric_limits<double>::infinity()), one(1.0);
         double_double const alpha = one - beta;
@@ -217,7 +222,7 @@ constexpr void tabulate(table which, std::span<double_double const> betas, std::
     detail::process_state state;
     for (std::size_t t = 0; t < betas.size(); ++t) {
         state.step(betas[t]);
-        double const value = state.entry(which).high;
+        double const value = state.entry(which);
         if (which != table::alpha_bar_next)
             out[t] = value;
         else if (t > 0)

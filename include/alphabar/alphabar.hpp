@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and io/, whose headers need
+// zlib, libpng or nlohmann-json.
+#pragma once
+
+#include <alphabar/backends/span.hpp>
+#include <alphabar/backends/threads.hpp>
+#include <alphabar/core/aligned.hpp>
+#include <alphabar/core/double_double.hpp>
+#include <alphabar/core/element.hpp>
+#include <alphabar/core/error.hpp>
+#include <alphabar/core/fill.hpp>
+#include <alphabar/core/host_device.hpp>
+#include <alphabar/core/pair_map.hpp>
+#include <alphabar/core/philox.hpp>
+#include <alphabar/core/reduce.hpp>
+#include <alphabar/core/tensor.hpp>
+#include <alphabar/core/threads.hpp>
+#include <alphabar/core/transform.hpp>
+#include <alphabar/grid/beta.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/shift.hpp>
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/loss/losses.hpp>
+#include <alphabar/noise/box_muller.hpp>
+#include <alphabar/noise/normals.hpp>
+#include <alphabar/noise/stream.hpp>
+#include <alphabar/process/ddim_sample.hpp>
+#include <alphabar/process/likelihood.hpp>
+#include <alphabar/process/p_sample.hpp>
+#include <alphabar/process/posterior.hpp>
+#include <alphabar/process/preconditioning.hpp>
+#include <alphabar/process/prediction.hpp>
+#include <alphabar/process/q_sample.hpp>
+#include <alphabar/process/times.hpp>
+#include <alphabar/sampler/adams.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/ddpm.hpp>
+#include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/executor.hpp>
+#include <alphabar/sampler/exponential.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/lower.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/pass.hpp>
+#include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/sample.hpp>
+#include <alphabar/sampler/serialise.hpp>
+#include <alphabar/sampler/unipc.hpp>
+#include <alphabar/schedule/betas.hpp>
+#include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/noise_level.hpp>
+#include <alphabar/schedule/paths.hpp>
+#include <alphabar/schedule/rescale.hpp>
+#include <alphabar/schedule/tables.hpp>

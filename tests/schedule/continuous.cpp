@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <alphabar/schedule/continuous.hpp>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+namespace ab = alphabar;
+
+namespace {
+
+template <class Path>
+void check_path(Path const& path)
+{
+    double before = -1.0;
+    for (double t : {0.001, 0.01, 0.2, 0.5, 0.77, 0.99}) {
+        double const ratio = ab::sigma_ratio(path.level(t));
+        CHECK(path.time(ratio) == doctest::Approx(t).epsilon(1e-11));
+        CHECK(ratio > before);
+        before = ratio;
+    }
+    CHECK(path.time(std::numeric_limits<double>::infinity()) == 1.0);
+    CHECK_THROWS_AS(path.level(1.01), std::invalid_argument);
+    CHECK_THROWS_AS(path.level(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument);
+    CHECK_THROWS_AS(path.time(-1.0), std::invalid_argument);
+}
+
+} // namespace
+
+TEST_CASE("levels rise with time, and time is the inverse")
+{
+    check_path(ab::vp_sde{});
+    check_path(ab::edm_vp{});
+    check_path(ab::ve_sde{});
+    check_path(ab::log_snr_path<ab::log_snr_linear>{});
+    check_path(ab::log_snr_path<ab::log_snr_cosine>{});
+    check_path(ab::log_snr_path<ab::log_snr_simple_cosine>{});
+    check_path(ab::log_snr_path<ab::vdm_fixed_linear>{});
+}
+
+TEST_CASE("the SDE is the integral of its beta, and EDM's form of it the same path")
+{
+    ab::vp_sde const path;
+    double integral = 0.0; // of beta, midpoint rule: exact for a straight line
+    for (int i = 0; i < 100; ++i)
+        integral += path.beta((i + 0.5) / 100.0) / 100.0;
+    CHECK(path.alpha_bar(1.0) == doctest::Approx(std::exp(-integral)).epsilon(1e-12));
+    for (double t : {0.1, 0.5, 1.0})
+        CHECK(ab::edm_vp{}.sigma_ratio(t) == doctest::Approx(path.sigma_ratio(t)).epsilon(1e-12));
+}
+
+TEST_CASE("the ladder telescopes")
+{
+    auto const ladder = ab::make_ve_ladder(100);
+    double sum = 0.0;
+    for (double g : ladder.adjacent_diffusion)
+        sum += g * g;
+    CHECK(sum == doctest::Approx(2500.0).epsilon(1e-13));
+    CHECK(ladder.sigma.front() == 0.01);
+    CHECK(ladder.sigma.back() == 50.0);
+    CHECK(ab::make_ve_ladder(1).sigma.front() == 0.01);
+    CHECK_THROWS_AS(ab::make_ve_ladder(0), std::invalid_argument);
+    CHECK_THROWS_AS(ab::make_ve_ladder(5, 2.0, 1.0), std::invalid_argument);
+}
+
+TEST_CASE("a shifted cosine has its SNR times (noise_d / image_d)^2")
+{
+    ab::log_snr_path<ab::log_snr_simple_cosine> const plain, shifted{{.noise_d = 32.0, .image_d = 64.0}};
+    for (double t : {0.0, 0.3, 1.0})
+        CHECK(shifted.log_snr(t) - plain.log_snr(t) == doctest::Approx(-2.0 * std::log(2.0)).epsilon(1e-13));
+    CHECK(plain.log_snr(0.0) == doctest::Approx(15.0).epsilon(1e-14));
+    CHECK(plain.log_snr(1.0) == doctest::Approx(-15.0).epsilon(1e-14));
+}
