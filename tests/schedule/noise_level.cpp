@@ -4,6 +4,7 @@
 #include <alphabar/schedule/noise_level.hpp>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 namespace ab = alphabar;

@@ -22,6 +22,8 @@ template <typename Scalar, typename Dimensions, int Options, typename IndexType>
 class TensorFixedSize;
 template <typename PlainObjectType, int Options, template <class> class MakePointer>
 class TensorMap;
+template <typename T>
+struct MakePointer;
 } // namespace Eigen
 
 namespace alphabar {
@@ -45,19 +47,27 @@ template <class T>
 struct eigen_tensor_traits {
     using value_type = std::remove_cv_t<typename T::Scalar>;
     static constexpr int rank = T::NumIndices;
-    static constexpr storage_order order = rank < 2 || int(T::Layout) == int(Eigen::RowMajor) ? storage_order::row_major
-                                                                                              : storage_order::column_major;
+    static constexpr bool is_row_major = rank < 2 || int(T::Layout) == int(Eigen::RowMajor);
+    static constexpr storage_order order = is_row_major ? storage_order::row_major : storage_order::column_major;
     static std::span<value_type const> elements(T const& t) { return {t.data(), static_cast<std::size_t>(t.size())}; }
     static auto elements(T& t) { return std::span(t.data(), static_cast<std::size_t>(t.size())); }
     static alphabar::shape shape(T const& t)
     {
         std::array<std::size_t, static_cast<std::size_t>(rank)> extents{};
         for (std::size_t axis = 0; axis < extents.size(); ++axis)
-            extents[order == storage_order::row_major ? axis : extents.size() - 1 - axis] =
-                static_cast<std::size_t>(extent(t, axis));
+            extents[is_row_major ? axis : extents.size() - 1 - axis] = static_cast<std::size_t>(extent(t, axis));
         return alphabar::shape(std::span<std::size_t const>(extents));
     }
     static host_space space(T const&) { return {}; }
+    /// How an executor shows memory of shape `s` to the network: a TensorMap.
+    static auto view(value_type* data, alphabar::shape const& s)
+    {
+        std::array<Eigen::Index, static_cast<std::size_t>(rank)> extents{};
+        for (std::size_t axis = 0; axis < extents.size(); ++axis)
+            extents[is_row_major ? axis : extents.size() - 1 - axis] = static_cast<Eigen::Index>(s[axis]);
+        using plain = Eigen::Tensor<value_type, rank, static_cast<int>(T::Layout), Eigen::Index>;
+        return Eigen::TensorMap<plain, 0, Eigen::MakePointer>(data, extents);
+    }
 
 private:
     static auto extent(T const& t, std::size_t axis)
@@ -71,11 +81,11 @@ private:
 
 } // namespace detail
 
-/// Array, Matrix, Map, Ref, Block, ... with dense memory. A matrix holds one sample a row where it is row-major and one a
-/// column where it is column-major; its shape is [batch, sample]. A vector is one sample.
+/// Array, Matrix, Map, Ref, Block, ... with dense memory. A matrix holds one sample a row where it is row-major and one
+/// a column where it is column-major; its shape is [batch, sample]. A vector is one sample.
 ///
-/// Expressions do not qualify: evaluate them first. An object whose memory has gaps (a block of some rows of a column-major
-/// matrix) throws std::invalid_argument.
+/// Expressions do not qualify: evaluate them first. An object whose memory has gaps (a block of some rows of a
+/// column-major matrix) throws std::invalid_argument.
 template <detail::eigen_dense T>
 struct tensor_traits<T> {
     using value_type = typename T::Scalar;
@@ -94,15 +104,15 @@ struct tensor_traits<T> {
     static host_space space(T const&) { return {}; }
     /// How an executor shows memory of shape `s` to the network: a Map.
     static auto view(value_type* data, alphabar::shape const& s)
-        requires(T::SizeAtCompileTime == Eigen::Dynamic && (is_vector || (T::RowsAtCompileTime == Eigen::Dynamic && T::ColsAtCompileTime == Eigen::Dynamic)))
     {
-        using map = Eigen::Map<typename T::PlainObject>;
-        if constexpr (is_vector)
-            return map(data, static_cast<Eigen::Index>(s.size()));
-        else if constexpr (T::IsRowMajor)
-            return map(data, static_cast<Eigen::Index>(s[0]), static_cast<Eigen::Index>(s[1]));
-        else
-            return map(data, static_cast<Eigen::Index>(s[1]), static_cast<Eigen::Index>(s[0]));
+        constexpr bool one_row = is_vector && T::IsRowMajor, one_column = is_vector && !T::IsRowMajor;
+        constexpr int rows = one_row ? 1 : Eigen::Dynamic, columns = one_column ? 1 : Eigen::Dynamic;
+        constexpr int options = T::IsRowMajor ? Eigen::RowMajor : Eigen::ColMajor;
+        using plain = std::conditional_t<std::derived_from<T, Eigen::ArrayBase<T>>,
+                                         Eigen::Array<value_type, rows, columns, options>,
+                                         Eigen::Matrix<value_type, rows, columns, options>>;
+        auto const outer = static_cast<Eigen::Index>(s.batch()), inner = static_cast<Eigen::Index>(s.sample_size());
+        return T::IsRowMajor ? Eigen::Map<plain>(data, outer, inner) : Eigen::Map<plain>(data, inner, outer);
     }
 
 private:

@@ -13,23 +13,24 @@
 
 namespace alphabar {
 
-/// Elements of someone else's memory with a shape, the batch slowest: [batch, ...]. Order says how the sample's own axes
-/// lie in memory. A view of const elements is read only.
+/// Elements of someone else's memory with a shape, the batch slowest: [batch, ...]. Order says how the sample's own
+/// axes lie in memory. A view of const elements is read only.
 template <class T, storage_order Order = storage_order::row_major>
 struct tensor_view {
     T* data = nullptr;
     alphabar::shape shape{};
 
     /// The same elements, read only.
-    operator tensor_view<T const, Order>() const
-        requires(!std::is_const_v<T>)
+    template <class U>
+        requires std::is_same_v<U, T const> && (!std::is_const_v<T>)
+    operator tensor_view<U, Order>() const
     {
         return {data, shape};
     }
 };
 
-/// A view of `data`: shape.size() elements from there on. Throws std::invalid_argument where data is null and the shape is
-/// not empty.
+/// A view of `data`: shape.size() elements from there on. Throws std::invalid_argument where data is null and the shape
+/// is not empty.
 template <storage_order Order = storage_order::row_major, class T>
 tensor_view<T, Order> view(T* data, shape const& s)
 {
@@ -37,8 +38,8 @@ tensor_view<T, Order> view(T* data, shape const& s)
     return {data, s};
 }
 
-/// A view of contiguous elements (std::span, std::vector, std::array, ...). Throws std::invalid_argument where their number
-/// is not that of the shape.
+/// A view of contiguous elements (std::span, std::vector, std::array, ...). Throws std::invalid_argument where their
+/// number is not that of the shape.
 template <storage_order Order = storage_order::row_major, class Range>
     requires requires(Range& r) { std::span(r); }
 auto view(Range&& elements, shape const& s)

@@ -16,8 +16,8 @@
 
 namespace alphabar {
 
-/// Elements live in host memory; loops run on the threads of `team`. A call in which one tensor lives here and the others
-/// in host_space runs here. Generators are asked by several threads at once.
+/// Elements live in host memory; loops run on the threads of `team`. A call in which one tensor lives here and the
+/// others in host_space runs here. Generators are asked by several threads at once.
 struct threads_space {
     thread_team* team;
     static constexpr bool reads_host_memory = true;

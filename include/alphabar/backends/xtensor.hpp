@@ -15,13 +15,11 @@
 #include <xtensor/xtensor.hpp>
 #endif
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 namespace alphabar {
 
@@ -54,16 +52,17 @@ struct tensor_traits<T> {
                 "at most 8 are allowed");
         std::array<std::size_t, alphabar::shape::max_rank> extents{};
         for (std::size_t axis = 0; axis < rank; ++axis)
-            extents[order == storage_order::row_major ? axis : rank - 1 - axis] = static_cast<std::size_t>(t.shape(axis));
+            extents[order == storage_order::row_major ? axis : rank - 1 - axis] =
+                static_cast<std::size_t>(t.shape(axis));
         return alphabar::shape(std::span<std::size_t const>(extents.data(), rank));
     }
     static host_space space(T const&) { return {}; }
     /// How an executor shows memory of shape `s` to the network: an adaptor.
     static auto view(value_type* data, alphabar::shape const& s)
     {
-        std::vector<std::size_t> extents(s.extents().begin(), s.extents().end());
-        if (order == storage_order::column_major)
-            std::reverse(extents.begin(), extents.end());
+        auto extents = xtl::make_sequence<std::remove_cvref_t<typename T::inner_shape_type>>(s.rank(), std::size_t{0});
+        for (std::size_t axis = 0; axis < s.rank(); ++axis)
+            extents[order == storage_order::row_major ? axis : s.rank() - 1 - axis] = s[axis];
         return xt::adapt<T::static_layout>(data, s.size(), xt::no_ownership(), extents);
     }
 };

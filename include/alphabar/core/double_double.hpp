@@ -4,7 +4,6 @@
 #pragma once
 
 #include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -314,6 +313,13 @@ constexpr double_double exp(double_double x)
 constexpr double_double expm1(double_double x)
 {
     return x.high < 0.34 && x.high > -0.34 ? detail::expm1_series(x) : exp(x) - double_double(1.0);
+}
+
+/// 1 / (1 + e^-x), relative to its own size.
+constexpr double_double logistic(double_double x)
+{
+    double_double const one(1.0);
+    return x.high > 0.0 ? one / (one + exp(-x)) : exp(x) / (one + exp(x));
 }
 
 /// a^b for a > 0.

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <type_traits>
 
-/// Compiles a function for processors with AVX2 and F16C, but without FMA, so that no sum is contracted. Its callers ask
-/// detail::has_avx2() first. Elsewhere it is not defined, and there are no such functions.
+/// Compiles a function for processors with AVX2 and F16C, but without FMA, so that no sum is contracted. Its callers
+/// ask detail::has_avx2() first. Elsewhere it is not defined, and there are no such functions.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(__CUDACC__)
 #define ALPHABAR_AVX2 __attribute__((target("avx2,f16c")))
 #include <immintrin.h>
@@ -44,8 +44,8 @@ namespace alphabar {
 /// How the bits of an element read: as the compiler's own number, as IEEE 754 binary16 or as bfloat16.
 enum class element_format { native, binary16, bfloat16 };
 
-/// The format of the element type T. A backend specialises it for its library's 16-bit types; any other type goes through
-/// static_cast, element by element.
+/// The format of the element type T. A backend specialises it for its library's 16-bit types; any other type goes
+/// through static_cast, element by element.
 template <class T>
 inline constexpr element_format format_of = element_format::native;
 #if defined(ALPHABAR_HAS_FLOAT16)
@@ -55,7 +55,8 @@ inline constexpr element_format format_of<_Float16> = element_format::binary16;
 
 namespace detail {
 
-// Comparisons are of signed integers (bits without their sign), and there are no branches: vector units have nothing else.
+// Comparisons are of signed integers (bits without their sign), and there are no branches: vector units have nothing
+// else.
 
 /// All bits where a < b, else none.
 ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr std::uint32_t less(std::uint32_t a, std::uint32_t b)

@@ -27,8 +27,8 @@ struct reduced {
 };
 
 /// The binary tree over numbers that come one by one: the left branch of n numbers is the largest power of two below n.
-/// A complete subtree may be added as one number: sums over runs of 2^k leaves, begun at multiples of 2^k, give the same
-/// tree and so the same bits.
+/// A complete subtree may be added as one number: sums over runs of 2^k leaves, begun at multiples of 2^k, give the
+/// same tree and so the same bits.
 class tree_sum {
 public:
     ALPHABAR_HOST_DEVICE constexpr void add(double leaf)
@@ -56,8 +56,8 @@ private:
 
 namespace detail {
 
-/// Node k of level `Stride` in the tree over a block: the sum of the terms k, k + Stride, k + 2 Stride, ... below 256, by
-/// halving. The sum over the block is node 0 of level 1.
+/// Node k of level `Stride` in the tree over a block: the sum of the terms k, k + Stride, k + 2 Stride, ... below 256,
+/// by halving. The sum over the block is node 0 of level 1.
 template <std::size_t Stride, class C>
 ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr double block_node(C const* terms, std::size_t k)
 {
@@ -156,7 +156,7 @@ double reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const&
     tree_sum sum;
     for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
         std::size_t const n = std::min(detail::piece, at.end - first);
-        if constexpr (detail::is_half_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
+        if constexpr (detail::is_stored_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
             std::size_t const offset = at.row * layout.row_size + first;
             if (detail::apply_stored(formulas[at.row], terms, n, (in.data + offset)...) == n) {
                 detail::add_terms(sum, terms, n);
@@ -204,8 +204,8 @@ double transform_reduce_chunk(row_layout const& layout, std::size_t chunk, Formu
     return sum.value();
 }
 
-/// The loop of a space: sums[r] = the sum over row r. `chunk_sum(c)` gives the sum of chunk c (and does what else is to be
-/// done there), and each chunk is asked for once.
+/// The loop of a space: sums[r] = the sum over row r. `chunk_sum(c)` gives the sum of chunk c (and does what else is to
+/// be done there), and each chunk is asked for once.
 template <class ChunkSum>
 void sum_chunks(host_space, row_layout const& layout, double* sums, ChunkSum const& chunk_sum)
 {
@@ -217,8 +217,8 @@ void sum_chunks(host_space, row_layout const& layout, double* sums, ChunkSum con
     }
 }
 
-/// The loops of a space. Spaces that run on the host come here and differ in `sum_chunks`; another space adds its overloads
-/// beside its tag.
+/// The loops of a space. Spaces that run on the host come here and differ in `sum_chunks`; another space adds its
+/// overloads beside its tag.
 template <class Space, class Formulas, class... Source>
 void reduce_rows_n(Space const& space, row_layout const& layout, Formulas const& formulas, double* sums,
                    Source const&... in)
@@ -266,17 +266,18 @@ void require_sums(std::string_view function, std::span<double> sums, shape const
 
 /// sums[r] = the sum over i of f(in[r][i]...), one number for each sample.
 ///
-/// The order is fixed: terms become doubles and are added in blocks of 256 elements (counted within the sample) by halving,
-/// then over the blocks by a binary tree; so the bits are the same for any number of threads and any split at blocks. `f`
-/// is a formula, or a contiguous range of one formula for each sample. Inputs are tensors or generators, at least one a
-/// tensor. The sum over a sample without elements is 0.
+/// The order is fixed: terms become doubles and are added in blocks of 256 elements (counted within the sample) by
+/// halving, then over the blocks by a binary tree; so the bits are the same for any number of threads and any split at
+/// blocks. `f` is a formula, or a contiguous range of one formula for each sample. Inputs are tensors or generators, at
+/// least one a tensor. The sum over a sample without elements is 0.
 ///
 /// Throws std::invalid_argument where shapes differ, data is null, or the number of sums is not the batch.
 template <class F, class... In>
 void reduce_rows(F const& f, std::span<double> sums, In const&... in)
 {
     if constexpr ((detail::expect_input<In>() && ...)) {
-        static_assert((tensor<In> || ...), "alphabar: at least one input of reduce_rows is a tensor: it gives the shape");
+        static_assert((tensor<In> || ...),
+                      "alphabar: at least one input of reduce_rows is a tensor: it gives the shape");
         static_assert(detail::same_order<In...>(),
                       "alphabar: row-major and column-major tensors do not mix in one call");
         using made = detail::made_t<In...>;
@@ -293,8 +294,8 @@ void reduce_rows(F const& f, std::span<double> sums, In const&... in)
     }
 }
 
-/// out[r][i] = f(in[r][i]...).value and sums[r] = the sum over i of f(in[r][i]...).term, in one pass over memory: a loss and
-/// its gradient, for example.
+/// out[r][i] = f(in[r][i]...).value and sums[r] = the sum over i of f(in[r][i]...).term, in one pass over memory: a
+/// loss and its gradient, for example.
 ///
 /// `f` returns `reduced`. Order of the sum, formulas, inputs and errors as for `reduce_rows`; `out` as for `transform`.
 template <class F, class Out, class... In>

@@ -40,8 +40,9 @@ public:
 
     std::size_t size() const { return members_.size() + 1; }
 
-    /// f(begin, end) for ranges that cover [0, count) once: one contiguous range for each thread, as equal as can be, none
-    /// empty. Returns when all are done. The first exception that f throws (by the order of the ranges) is thrown on.
+    /// f(begin, end) for ranges that cover [0, count) once: one contiguous range for each thread, as equal as can be,
+    /// none empty. Returns when all are done. The first exception that f throws (by the order of the ranges) is thrown
+    /// on.
     template <class F>
     void for_ranges(std::size_t count, F const& f)
     {

@@ -24,8 +24,8 @@ namespace alphabar {
 
 /// What a space's loops run over: `rows` samples of `row_size` elements, one after the other in memory.
 ///
-/// Elements are counted within their sample. Blocks of 256 of them are the leaves of sums, and 64 blocks are a chunk, the
-/// unit of work of one thread. No result depends on who works on which chunk.
+/// Elements are counted within their sample. Blocks of 256 of them are the leaves of sums, and 64 blocks are a chunk,
+/// the unit of work of one thread. No result depends on who works on which chunk.
 struct row_layout {
     std::size_t rows;
     std::size_t row_size;
@@ -80,7 +80,8 @@ inline constexpr std::size_t piece = 512;
 template <class T>
 inline constexpr bool is_computed_in_place = std::is_same_v<T, compute_t<T>>;
 
-/// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was widened or made.
+/// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was widened or
+/// made.
 template <class Source>
 class reader;
 
@@ -125,7 +126,8 @@ private:
 template <class G>
 class reader<made_source<G, double>> {
 public:
-    double const* read(made_source<G, double> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n)
+    double const* read(made_source<G, double> from, row_layout const&, std::size_t row, std::size_t first,
+                       std::size_t n)
     {
         from.made_by->fill(row, first, std::span<float>(made_, n));
         for_blocks(n, [this](std::size_t at, auto count) {
@@ -175,8 +177,8 @@ private:
     alignas(64) compute_t<T> buffer_[N][piece];
 };
 
-/// `apply` to a block of a constant number of elements. An output may be an input. GCC is told that the turns of the loop
-/// are independent all the same; other compilers vectorise the loop because it writes to an array of its own.
+/// `apply` to a block of a constant number of elements. An output may be an input. GCC is told that the turns of the
+/// loop are independent all the same; other compilers vectorise the loop because it writes to an array of its own.
 template <std::size_t Count, class F, class C, class... Argument>
 ALPHABAR_INLINE void apply_block(F const& f, C* out, Argument const*... in)
 {
@@ -239,56 +241,66 @@ ALPHABAR_FLATTEN inline void apply(F const& formula, std::array<C*, N> const& ou
 
 #if defined(ALPHABAR_AVX2)
 
-/// `count` elements of an input in registers: widened where they are 16-bit numbers.
-template <class T, std::size_t Count>
-struct in_registers {
-    compute_t<T> values[Count];
-    ALPHABAR_AVX2 ALPHABAR_INLINE explicit in_registers(T const* from)
+/// Eight elements of an input on their way to registers: widened where they are 16-bit numbers.
+template <class T>
+struct eight_elements {
+    compute_t<T> values[8];
+    ALPHABAR_AVX2 ALPHABAR_INLINE explicit eight_elements(T const* from)
     {
         if constexpr (format_of<T> != element_format::native) {
-            for (std::size_t k = 0; k < Count; k += 8)
-                _mm256_storeu_ps(values + k, widen_8<format_of<T>>(reinterpret_cast<bits16 const*>(from + k)));
+            _mm256_storeu_ps(values, widen_8<format_of<T>>(reinterpret_cast<bits16 const*>(from)));
+        } else if constexpr (std::is_same_v<T, float>) {
+            _mm256_storeu_ps(values, _mm256_loadu_ps(from));
+        } else if constexpr (std::is_same_v<T, double>) {
+            _mm256_storeu_pd(values, _mm256_loadu_pd(from));
+            _mm256_storeu_pd(values + 4, _mm256_loadu_pd(from + 4));
         } else {
-            for (std::size_t k = 0; k < Count; ++k)
+            for (std::size_t k = 0; k < 8; ++k)
                 values[k] = widen(from[k]);
         }
     }
 };
 
-/// out[i] = f(in[i]...) for i < blocks * short_block. 16-bit numbers are converted on the way, without a pass through a buffer.
-/// `out` may be an input.
+/// out[i] = f(in[i]...) for i < 8 * blocks. 16-bit numbers are converted on the way, without a pass through a buffer.
+/// `out` may be an input. The compiler keeps the arrays of eight in registers.
 template <class F, class T, class... In>
 ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, T* out, std::size_t blocks, In const*... in)
 {
     F const f = formula;
-    for (std::size_t i = 0; i < blocks * short_block; i += short_block) {
-        compute_t<T> results[short_block];
+    for (std::size_t i = 0; i < 8 * blocks; i += 8) {
+        compute_t<T> results[8];
         [&](auto const&... from) ALPHABAR_AVX2 __attribute__((always_inline)) {
-            for (std::size_t k = 0; k < short_block; ++k)
+            for (std::size_t k = 0; k < 8; ++k)
                 results[k] = static_cast<compute_t<T>>(f(from.values[k]...));
-        }(in_registers<In, short_block>(in + i)...);
+        }(eight_elements<In>(in + i)...);
         if constexpr (format_of<T> != element_format::native) {
-            static_assert(short_block == 16);
-            auto* const to = reinterpret_cast<__m128i*>(out + i);
-            _mm_storeu_si128(to, narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
-            _mm_storeu_si128(to + 1, narrow_8<format_of<T>>(_mm256_loadu_ps(results + 8)));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
         } else if constexpr (std::is_same_v<T, float>) {
             _mm256_storeu_ps(out + i, _mm256_loadu_ps(results));
-            _mm256_storeu_ps(out + i + 8, _mm256_loadu_ps(results + 8));
+        } else if constexpr (std::is_same_v<T, double>) {
+            _mm256_storeu_pd(out + i, _mm256_loadu_pd(results));
+            _mm256_storeu_pd(out + i + 4, _mm256_loadu_pd(results + 4));
         } else {
-            for (std::size_t k = 0; k < short_block; ++k)
+            for (std::size_t k = 0; k < 8; ++k)
                 out[i + k] = narrow<T>(results[k]);
         }
     }
 }
 #endif
 
-/// Whether `apply_stored` is worth while: every input lies in memory, and some array holds 16-bit numbers.
+/// Whether `apply_stored` is worth while for a pass with outputs of T: where all inputs lie in memory, and the plain
+/// loops are not compiled for AVX2 anyway (Clang's are slower even then) or some array holds 16-bit numbers.
+#if defined(__AVX2__) && !defined(__clang__)
+inline constexpr bool plain_loops_are_wide = true;
+#else
+inline constexpr bool plain_loops_are_wide = false;
+#endif
 template <class T, class... Source>
-inline constexpr bool is_half_pass = false;
+inline constexpr bool is_stored_pass = false;
 template <class T, class... In>
-inline constexpr bool is_half_pass<T, stored_source<In>...> =
-    format_of<T> != element_format::native || ((format_of<In> != element_format::native) || ...);
+inline constexpr bool is_stored_pass<T, stored_source<In>...> =
+    !plain_loops_are_wide || format_of<T> != element_format::native ||
+    ((format_of<In> != element_format::native) || ...);
 
 /// As many of n elements as `apply_avx2` takes, where this processor has it; returns how many.
 template <class F, class T, class... In>
@@ -296,8 +308,8 @@ inline std::size_t apply_stored(F const& f, T* out, std::size_t n, In const*... 
 {
 #if defined(ALPHABAR_AVX2)
     if (has_avx2()) {
-        apply_avx2(f, out, n / short_block, in...);
-        return n / short_block * short_block;
+        apply_avx2(f, out, n / 8, in...);
+        return n / 8 * 8;
     }
 #endif
     return 0;
@@ -329,9 +341,10 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
     for (std::size_t chunk = begin; chunk < end; ++chunk) {
         detail::chunk_extent const at = detail::extent_of(layout, chunk);
         std::size_t start = at.begin;
-        if constexpr (N == 1 && detail::is_half_pass<T, Source...>) {
+        if constexpr (N == 1 && detail::is_stored_pass<T, Source...>) {
             std::size_t const offset = at.row * layout.row_size + start;
-            start += detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start, (in.data + offset)...);
+            start += detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start,
+                                          (in.data + offset)...);
         }
         for (std::size_t first = start; first < at.end; first += detail::piece) {
             std::size_t const n = std::min(detail::piece, at.end - first);
@@ -347,8 +360,8 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
     }
 }
 
-/// The loop of a space: out.data[j][r * row_size + i] = result j of formulas[r](in...) at element i of row r. Another space
-/// adds its overload beside its tag; argument-dependent lookup finds it.
+/// The loop of a space: out.data[j][r * row_size + i] = result j of formulas[r](in...) at element i of row r. Another
+/// space adds its overload beside its tag; argument-dependent lookup finds it.
 template <class Formulas, class T, std::size_t N, class... Source>
 void transform_n(host_space, row_layout const& layout, Formulas const& formulas, targets<T, N> const& out,
                  Source const&... in)
@@ -377,8 +390,8 @@ template <class T>
 consteval bool expect_input()
 {
     static_assert(tensor<T> || generator<T>,
-                  "alphabar: an input is neither a tensor nor a generator. Evaluate a lazy expression into a tensor first "
-                  "(.eval()); include the header of its library from alphabar/backends; or specialise tensor_traits");
+                  "alphabar: an input is neither a tensor nor a generator. Evaluate a lazy expression into a tensor "
+                  "first (.eval()); include the header of its library from alphabar/backends; or specialise tensor_traits");
     return tensor<T> || generator<T>;
 }
 
@@ -435,10 +448,11 @@ using argument_t = typename argument<In, Made>::type;
 template <class F, class... Argument>
 consteval bool expect_formula()
 {
-    static_assert(std::is_trivially_copyable_v<F>, "alphabar: a formula is a trivially copyable struct: only numbers in it");
+    static_assert(std::is_trivially_copyable_v<F>,
+                  "alphabar: a formula is a trivially copyable struct: only numbers in it");
     static_assert(std::is_invocable_v<F const&, Argument...>,
-                  "alphabar: the formula does not take these inputs: its call operator is const and has one argument for "
-                  "each input, in the type in which its elements compute (double, or float for all other types)");
+                  "alphabar: the formula does not take these inputs: its call operator is const and has one argument "
+                  "for each input, in the type in which its elements compute (double, or float for all other types)");
     return std::is_trivially_copyable_v<F> && std::is_invocable_v<F const&, Argument...>;
 }
 
@@ -525,12 +539,13 @@ void require_tensor(std::string_view function, std::string const& name, T const&
         reject(function, "the shape of " + name, to_string(found), "it must be " + to_string(expected));
     auto const elements = traits_of<T>::elements(t);
     if (elements.size() != found.size())
-        reject(function, "the number of elements of " + name, elements.size(), "it must be that of " + to_string(found));
+        reject(function, "the number of elements of " + name, elements.size(),
+               "it must be that of " + to_string(found));
     require(elements.data() != nullptr || found.size() == 0, function, name, "null", "it must point to the elements");
 }
 
-/// Throws unless every tensor has the shape `expected` and memory, and every output lies apart from every other tensor or
-/// (inputs only) is exactly the same array.
+/// Throws unless every tensor has the shape `expected` and memory, and every output lies apart from every other tensor
+/// or (inputs only) is exactly the same array.
 template <class... Out, class... In>
 void require_call(std::string_view function, shape const& expected, std::tuple<Out&...> const& out, In const&... in)
 {
@@ -619,13 +634,14 @@ void transform_checked(std::string_view function, Formulas const& formulas, std:
 
 /// out[i] = f(in[i]...) for every element, in one pass over memory.
 ///
-/// `f` is a formula: a trivially copyable struct whose const call operator takes one argument for each input. Elements are
-/// widened to compute_t (float for 16-bit types), and the result is rounded once. An input is a tensor or a generator,
-/// whose elements are made block by block and never stored. `out` may be any of the inputs. With `out` = std::tie(a, b)
-/// one pass writes several tensors of one element type; then f returns what [0], [1], ... reads, as std::array does.
+/// `f` is a formula: a trivially copyable struct whose const call operator takes one argument for each input. Elements
+/// are widened to compute_t (float for 16-bit types), and the result is rounded once. An input is a tensor or a
+/// generator, whose elements are made block by block and never stored. `out` may be any of the inputs. With `out` =
+/// std::tie(a, b) one pass writes several tensors of one element type; then f returns what [0], [1], ... reads, as
+/// std::array does.
 ///
-/// Shapes: any, the same for all; an empty batch is fine. Throws std::invalid_argument where shapes differ, data is null or
-/// `out` lies partly in the memory of another tensor; nothing is written then. Mixed orders do not compile.
+/// Shapes: any, the same for all; an empty batch is fine. Throws std::invalid_argument where shapes differ, data is
+/// null or `out` lies partly in the memory of another tensor; nothing is written then. Mixed orders do not compile.
 template <class F, class Out, class... In>
 void transform(F const& f, Out&& out, In const&... in)
 {
@@ -634,8 +650,8 @@ void transform(F const& f, Out&& out, In const&... in)
 
 /// out[r][i] = formulas[r](in[r][i]...): as `transform`, with a formula for each sample r of the batch.
 ///
-/// `formulas` is contiguous (std::vector, std::span, ...) and, for a device space, lies where the device reads it. Throws
-/// std::invalid_argument also where their number is not the batch.
+/// `formulas` is contiguous (std::vector, std::span, ...) and, for a device space, lies where the device reads it.
+/// Throws std::invalid_argument also where their number is not the batch.
 template <class Formulas, class Out, class... In>
 void transform_rows(Formulas const& formulas, Out&& out, In const&... in)
 {

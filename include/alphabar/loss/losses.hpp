@@ -31,8 +31,8 @@ struct loss_at {
 
 namespace detail {
 
-// Signs are set by bits, and formulas choose between numbers, never between results: compilers make branches of everything
-// else, and loops with branches are not vectorised.
+// Signs are set by bits, and formulas choose between numbers, never between results: compilers make branches of
+// everything else, and loops with branches are not vectorised.
 
 template <class T>
 using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
@@ -136,7 +136,8 @@ struct smooth_l1 {
     }
     void require_valid(char const* function) const
     {
-        require(beta >= 0 && detail::finite(beta), function, "smooth_l1's beta", beta, "it must be at least 0 and finite");
+        require(beta >= 0 && detail::finite(beta), function, "smooth_l1's beta", beta,
+                "it must be at least 0 and finite");
     }
 };
 
@@ -157,7 +158,8 @@ struct pseudo_huber {
         T const capped = detail::clamped(e, large);
         T const root = detail::square_root(capped * capped + offset * offset);
         T const divisor = root + (root > T(0) ? T(0) : T(1)); // e = 0 and c = 0: 0 / 1
-        return {factor * detail::magnitude(e) * (detail::magnitude(capped) / (divisor + offset)), factor * (capped / divisor)};
+        return {factor * detail::magnitude(e) * (detail::magnitude(capped) / (divisor + offset)),
+                factor * (capped / divisor)};
     }
     void require_valid(char const* function) const
     {
@@ -181,7 +183,8 @@ struct sample_pseudo_huber {
 
     void require_valid(char const* function) const
     {
-        require(c >= 0 && detail::finite(c), function, "sample_pseudo_huber's c", c, "it must be at least 0 and finite");
+        require(c >= 0 && detail::finite(c), function, "sample_pseudo_huber's c", c,
+                "it must be at least 0 and finite");
     }
 };
 
@@ -313,9 +316,9 @@ void sample_losses_scaled(char const* function, Loss const& loss, Prediction con
 /// values[r] = the loss of sample r of `prediction` against `target`, without its weight.
 ///
 /// `target` is a tensor of the same shape, or a generator such as the stream's noise, which is made again on the way.
-/// The sums are those of `reduce_rows`: the same bits for any number of threads. The loss of a sample without elements is 0.
-/// Throws std::invalid_argument where shapes differ, the number of values is not the batch, or a parameter of the loss is
-/// out of its range.
+/// The sums are those of `reduce_rows`: the same bits for any number of threads. The loss of a sample without elements
+/// is 0. Throws std::invalid_argument where shapes differ, the number of values is not the batch, or a parameter of the
+/// loss is out of its range.
 template <class Loss, tensor Prediction, class Target>
 void sample_losses(Loss const& loss, Prediction const& prediction, Target const& target, std::span<double> values,
                    loss_options const& options = {})
@@ -335,8 +338,8 @@ void sample_losses(Loss const& loss, Prediction const& prediction, Target const&
 
 /// The same, and in the same pass the gradient of  sum_r weights[r] values[r]  with respect to the prediction.
 ///
-/// `gradient` may be the prediction or the target itself. Throws also where it lies partly in their memory, or where the
-/// number of weights is not the batch; nothing is written then.
+/// `gradient` may be the prediction or the target itself. Throws also where it lies partly in their memory, or where
+/// the number of weights is not the batch; nothing is written then.
 template <class Loss, tensor Prediction, class Target, class Gradient>
 void sample_losses(Loss const& loss, Prediction const& prediction, Target const& target, std::span<double> values,
                    Gradient&& gradient, loss_options const& options = {})
@@ -360,7 +363,8 @@ inline double gather_losses(std::span<double const> values, loss_options const& 
 /// The loss of a whole batch: the mean of weights[r] values[r] over its samples, or with reduction::sum their sum.
 /// An empty batch has the loss 0. Arguments and errors as for `sample_losses`.
 template <class Loss, tensor Prediction, class Target>
-double batch_loss(Loss const& loss, Prediction const& prediction, Target const& target, loss_options const& options = {})
+double batch_loss(Loss const& loss, Prediction const& prediction, Target const& target,
+                  loss_options const& options = {})
 {
     std::vector<double> values(traits_of<Prediction>::shape(prediction).batch());
     sample_losses(loss, prediction, target, values, options);

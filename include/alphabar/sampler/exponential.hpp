@@ -167,7 +167,8 @@ inline node_values moments(transition const& step, std::size_t count)
 ///                                       k-diffusion's 3m_sde: order 2, not 3
 ///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, with -1/2 where
 ///     +1/2
-///                                       is right: order 1
+///                                       is right: order 1 at best; its weights do not vanish
+///                                       with h, so that it may diverge on fine grids
 struct moment_rule {
     enum class two_nodes : std::uint8_t { exact, midpoint, flat };
     enum class three_nodes : std::uint8_t { exact, half_curvature, wrong_constant };

@@ -7,7 +7,6 @@
 #include <alphabar/core/error.hpp>
 
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -74,12 +73,6 @@ constexpr void require_finite(std::string_view function, std::string_view argume
 constexpr void require_beta(std::string_view function, std::string_view argument, double value)
 {
     require(!is_nan(value) && value > 0.0 && value <= 1.0, function, argument, value, "it must lie in (0, 1]");
-}
-
-constexpr double_double logistic(double_double x)
-{
-    double_double const one(1.0);
-    return x.high > 0.0 ? one / (one + exp(-x)) : exp(x) / (one + exp(x));
 }
 
 } // namespace detail
@@ -156,7 +149,7 @@ constexpr beta_schedule cosine_betas(std::size_t T = 1000, double max_beta = 0.9
 /// The normalised form: alpha_bar(t) = cos^2((t + s) / (1 + s) pi / 2) / cos^2(s / (1 + s) pi / 2). The first factor alone gives the same
 /// ratios, so it differs from cosine_betas only by its s and by 1 + s, which is exact here. Nichol & Dhariwal 2021, (17).
 ///
-/// Throws std::invalid_argument also unless s > -1 and finite.
+/// Throws std::invalid_argument also unless s >= 0 and finite.
 constexpr beta_schedule cosine_betas_normalised(std::size_t T = 1000, double s = 0.008, double max_beta = 0.999)
 {
     require(detail::is_finite(s) && s >= 0.0, "cosine_betas_normalised", "s", s, "it must be finite and not negative");
@@ -192,7 +185,7 @@ constexpr beta_schedule sigmoid_betas(std::size_t T = 1000, double start = 1e-4,
     return make_betas(
         T,
         [=](std::size_t i) {
-            double_double const s = detail::logistic(detail::linspace(-6.0, 6.0, T, i));
+            double_double const s = logistic(detail::linspace(-6.0, 6.0, T, i));
             return s * double_double::exact_sum(end, -start) + double_double(start);
         },
         "sigmoid_betas");
@@ -210,13 +203,13 @@ constexpr beta_schedule sigmoid_alpha_bar_betas(std::size_t T = 1000, double sta
     detail::require_finite(name, "end", end);
     require(start < end, name, "start", start, "it must be below end");
     require(detail::is_finite(tau) && tau > 0.0, name, "tau", tau, "it must be positive and finite");
-    double_double const a(start), length = double_double::exact_sum(end, -start), last = detail::logistic(double_double(end) / double_double(tau));
+    double_double const a(start), length = double_double::exact_sum(end, -start), last = logistic(double_double(end) / double_double(tau));
     return alpha_bar_betas(
         T,
         [=](double_double t) {
             if (t == double_double(1.0))
                 return double_double(0.0);
-            return last - detail::logistic((a + t * length) / double_double(tau));
+            return last - logistic((a + t * length) / double_double(tau));
         },
         max_beta, name);
 }

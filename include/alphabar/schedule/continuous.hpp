@@ -19,12 +19,6 @@ namespace alphabar {
 
 namespace detail {
 
-constexpr double_double logistic_of(double_double x)
-{
-    double_double const one(1.0);
-    return x.high > 0.0 ? one / (one + exp(-x)) : exp(x) / (one + exp(x));
-}
-
 constexpr double_double unit_time(double t, std::string_view function)
 {
     require(!is_nan(t) && t >= 0.0 && t <= 1.0, function, "t", t, "it must lie in [0, 1]");
@@ -195,7 +189,7 @@ struct log_snr_path {
         double_double const l = function.exact(detail::unit_time(t, "log_snr_path"));
         if (!detail::is_finite(l.high))
             return l.high > 0.0 ? noise_level{1.0, 0.0} : noise_level{0.0, 1.0};
-        return {sqrt(detail::logistic_of(l)).high, sqrt(detail::logistic_of(-l)).high};
+        return {sqrt(logistic(l)).high, sqrt(logistic(-l)).high};
     }
     /// By bisection, to the last bit of t or 2^-60.
     constexpr double time(double ratio) const
