@@ -87,8 +87,8 @@ bool train(model& network, training_config const& config, digits const& data, op
         return true;
     std::fprintf(
         stderr,
-        "Stopped after %s of %s steps. To go on: examples/mnist/run --resume %s --output %s\n",
-        shown_count(network.steps_done()).c_str(), shown_count(total).c_str(),
+        "Stopped after %s of %s steps. To go on: examples/mnist/run --data '%s' --resume '%s' --output '%s'\n",
+        shown_count(network.steps_done()).c_str(), shown_count(total).c_str(), asked.data.c_str(),
         out.checkpoint().c_str(), out.folder.c_str());
     throw_if_interrupted();
     return false;

@@ -103,7 +103,7 @@ TEST_CASE("the threads of an emulated grid give the host's bits, for every tail 
 TEST_CASE("a view that does not begin at 16 bytes is read element by element")
 {
     auto x = wave(101, 0.9f), out = x;
-    for (std::size_t offset : {0, 1, 2, 3}) {
+    for (std::size_t offset : {0u, 1u, 2u, 3u}) {
         shape const s{97};
         device_tensor_view<float, emulated_space> const from{x.data() + offset, s}, to{out.data() + offset, s};
         transform(blend{2, 1}, to, from, from);

@@ -102,3 +102,24 @@ TEST_CASE("a plan's stages on the emulated grid give the host's bits")
                     }
             }
 }
+
+TEST_CASE("a device takes noise from a tensor too")
+{
+    shape const s{2, 9};
+    std::vector<float> noise(s.size());
+    for (std::size_t i = 0; i < noise.size(); ++i)
+        noise[i] = 0.25f * static_cast<float>(i % 7);
+    plan p{{{.time = 1, .x = 0.5 * x + 0.25 * z}}};
+    p.stages[0].calls = false;
+    number_draws(p);
+    std::vector<float> a(s.size(), 1.0f), b = a;
+    tensor_view<float> host{a.data(), s};
+    device_tensor_view<float, emulated_space> device{b.data(), s};
+    executor on_host(p, host, [&](std::uint32_t) { return tensor_view<float const>{noise.data(), s}; });
+    CHECK(on_host.take());
+    executor on_device(p, device,
+                       [&](std::uint32_t) { return device_tensor_view<float const, emulated_space>{noise.data(), s}; });
+    CHECK(on_device.take());
+    CHECK(a == b);
+    CHECK(a[1] == 0.5f + 0.25f * 0.25f);
+}

@@ -92,3 +92,20 @@ TEST_CASE("grids that cannot be sampled on are rejected")
                          "level to the next",
                          std::invalid_argument);
 }
+
+TEST_CASE("a grid without levels is refused, not read")
+{
+    CHECK_THROWS_AS((void)reversed(grid{}), std::invalid_argument);
+    grid g = three();
+    g.levels.clear();
+    CHECK_THROWS_AS((void)reversed(g), std::invalid_argument);
+}
+
+TEST_CASE("a plan's first noise has the deviation of its level")
+{
+    CHECK(initial_scale({1.0, 1e-3}) == 1e-3);
+    CHECK(initial_scale({1.0, 80.0}) == 80.0);
+    CHECK(initial_scale({0.6, 0.8}) == 1.0);
+    CHECK(initial_scale({0.0, 1.0}) == 1.0);
+    CHECK(initial_scale({1.0, 0.0}) == 1.0);
+}

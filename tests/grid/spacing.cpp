@@ -39,6 +39,7 @@ TEST_CASE("the times that papers and software name")
     // DPM-Solver's software: one more, without the lowest
     CHECK(linspace_times(1000, 4, {.without_lowest = true}) == times{999, 749, 500, 250});
     CHECK(leading_times(1000, 4, {.without_lowest = true}) == times{800, 600, 400, 200});
+    CHECK_THROWS_AS(leading_times(1000, static_cast<std::size_t>(-1), {.without_lowest = true}), std::invalid_argument);
 }
 
 TEST_CASE("every number of steps from 1 to T: N integer times, falling, pinned ends")

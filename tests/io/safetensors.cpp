@@ -408,3 +408,12 @@ TEST_CASE("what is no file is said to be none")
     CHECK(support::fault_of([&] { ab::read_safetensors("/dev/zero"); }) == file_fault::not_a_file);
     CHECK(support::fault_of([&] { ab::read_safetensors(folder / "no"); }) == file_fault::missing);
 }
+
+TEST_CASE("the writer refuses extents whose product overflows")
+{
+    ab::safetensors_writer file;
+    std::vector<float> const none;
+    CHECK_THROWS_AS(file.add("a", {std::uint64_t{1} << 32, std::uint64_t{1} << 32}, none), std::invalid_argument);
+    CHECK_THROWS_AS(file.add("a", {std::uint64_t{1} << 63, 2, 0}, none), std::invalid_argument);
+    CHECK_NOTHROW(file.add("a", {0, 7}, none));
+}

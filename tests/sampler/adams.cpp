@@ -154,3 +154,11 @@ TEST_CASE("lists and orders that make no plan are said")
     CHECK_THROWS_AS(rising_orders(g, 0), std::invalid_argument);
     CHECK_THROWS_AS(rising_orders(g, 9), std::invalid_argument);
 }
+
+TEST_CASE("orders of a grid without levels are refused, not read")
+{
+    grid g = countdown(3);
+    g.levels.clear();
+    CHECK_THROWS_AS((void)rising_orders(g, 2), std::invalid_argument);
+    CHECK_THROWS_AS((void)rising_orders(grid{}, 2), std::invalid_argument);
+}

@@ -434,3 +434,32 @@ TEST_CASE("an empty batch runs")
     }
     CHECK(calls > 0);
 }
+
+TEST_CASE("what the run writes lies apart from what it reads, and temporaries do not stand for plans")
+{
+    using namespace ab::slots;
+    ab::plan p{{{.time = 1, .x = 0.5 * x + 0.5 * F(), .masked = ab::row(d)}}};
+    std::vector<float> state(8, 1.0f), mask(8, 1.0f), data(8, 2.0f);
+    ab::shape const s{8};
+    CHECK_THROWS_AS(ab::executor(p, state, ab::noise_stream{}, ab::known(ab::view(state, s), ab::view(mask, s))),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::executor(p, state, ab::noise_stream{}, ab::known(ab::view(data, s), ab::view(state, s))),
+                    std::invalid_argument);
+    static_assert(!std::is_constructible_v<ab::executor<std::vector<float>, ab::noise_stream>, ab::lowered_plan,
+                                           std::vector<float>&, ab::noise_stream>);
+}
+
+TEST_CASE("noise indices never repeat and stay below 2^24")
+{
+    using namespace ab::slots;
+    ab::stage idle{.time = 0, .x = 0.5 * x + 0.5 * z};
+    idle.calls = false;
+    ab::plan p{std::vector<ab::stage>(64, idle)};
+    CHECK_NOTHROW(ab::number_draws(p));
+    ab::plan q{std::vector<ab::stage>(65, idle)};
+    CHECK_THROWS_AS(ab::number_draws(q), std::invalid_argument);
+    p.stages[3].noise = 1u << 24;
+    CHECK_THROWS_AS(ab::lower(p), std::invalid_argument);
+    CHECK_THROWS_AS((void)m(256), std::invalid_argument);
+    CHECK_THROWS_AS((void)F(256), std::invalid_argument);
+}

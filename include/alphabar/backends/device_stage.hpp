@@ -263,8 +263,8 @@ void run_stage(Space const& space, bound_pass<C> const* passes, bool one, pass_a
             if constexpr (requires { source.first_sample += first; })
                 source.first_sample += first;
             else
-                static_assert(std::is_same_v<Source, detail::no_noise>,
-                              "alphabar: plans of one sample each draw from a noise_stream on a device");
+                require(std::is_same_v<Source, detail::no_noise>, "run_stage", "the noise", "a tensor or another generator",
+                        "where samples follow plans of their own, a device draws from a noise_stream");
         }
         bool const limits = p.operates && p.operation == x0_operation::kind::dynamic_threshold;
         auto limit = limits ? allocate<C>(space, part.rows) : decltype(allocate<C>(space, 0)){};

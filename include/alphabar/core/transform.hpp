@@ -19,6 +19,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace alphabar {
 
@@ -465,6 +466,22 @@ template <class Space>
     requires requires { Space::reads_host_memory; }
 inline constexpr bool reads_host_memory<Space> = Space::reads_host_memory;
 
+/// Functions that keep coefficients for each sample in host memory come here.
+template <class T>
+consteval bool expect_host_memory()
+{
+    constexpr bool good = reads_host_memory<std::remove_cvref_t<decltype(traits_of<T>::space(std::declval<T const&>()))>>;
+    static_assert(good, "alphabar: this function works on host memory; on a device use transform, transform_rows and executor "
+                        "with what they read in device memory");
+    return good;
+}
+
+/// Whether formulas of this type lie in host memory for certain: another memory is handed over as a span.
+template <class T>
+inline constexpr bool is_host_vector = false;
+template <class T>
+inline constexpr bool is_host_vector<std::vector<T>> = true;
+
 /// Before the first tensor of a call.
 struct no_space {};
 
@@ -658,7 +675,10 @@ void transform_rows(Formulas const& formulas, Out&& out, In const&... in)
     std::span const all(formulas);
     using formula = std::remove_cv_t<typename decltype(all)::element_type>;
     auto const outputs = detail::tied(out);
-    if constexpr (detail::expect_output<std::remove_reference_t<std::tuple_element_t<0, decltype(outputs)>>>()) {
+    using first_output = std::remove_reference_t<std::tuple_element_t<0, decltype(outputs)>>;
+    if constexpr (detail::expect_output<first_output>()) {
+        if constexpr (detail::is_host_vector<Formulas>)
+            static_assert(detail::expect_host_memory<first_output>());
         std::size_t const batch =
             std::apply([](auto const&... t) { return detail::shape_of(t...); }, outputs).batch();
         require(all.size() == batch, "transform_rows", "the number of formulas", all.size(),

@@ -102,7 +102,8 @@ inline void check(grid const& g, std::string_view function)
 /// on others.
 inline double initial_scale(noise_level first)
 {
-    return std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
+    bool const exploding = first.alpha == 1.0 && first.sigma > 0.0;
+    return !exploding && std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
 }
 
 /// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers'
@@ -221,6 +222,7 @@ concept grid_for = std::same_as<Spec, grid> || grid_spec<Spec, Path>;
 /// at the time of its own level.
 inline grid reversed(grid const& g)
 {
+    check(g, "reversed");
     grid up = g;
     std::ranges::reverse(up.levels);
     up.times.front() = g.end_time;

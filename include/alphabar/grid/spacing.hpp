@@ -49,7 +49,7 @@ inline std::vector<double> leading_times(std::size_t T, std::size_t n,
                                          spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0;
-    require(n >= 1 && n + low <= T, "leading_grid", "the number of steps", n,
+    require(n >= 1 && n <= T && n + low <= T, "leading_grid", "the number of steps", n,
             "it must lie in [1, T]");
     std::size_t const stride = T / (n + low);
     require((n - 1 + low) * stride + o.steps_offset < T, "leading_grid", "steps_offset",
@@ -91,7 +91,7 @@ inline std::vector<double> linspace_times(std::size_t T, std::size_t n,
                                           spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, intervals = n + low - 1;
-    require(n >= 1 && (n + low <= T || n == 1 || !o.rounded), "linspace_grid",
+    require(n >= 1 && n <= (1u << 20) && (n + low <= T || n == 1 || !o.rounded), "linspace_grid",
             "the number of steps", n, "it must lie in [1, T]");
     std::vector<double> times;
     double const last = static_cast<double>(T - 1);

@@ -223,7 +223,7 @@ inline std::vector<field_rule> const& field_rules()
          "dpmsolver dpmsolver++ sde-dpmsolver sde-dpmsolver++ deis data_prediction noise_prediction"},
         {"solver_type", word, 0, 0, false, "midpoint heun bh1 bh2 logrho"},
         {"trained_betas", list, 0, 1, true},
-        {"disable_corrector", list, 0, infinity},
+        {"disable_corrector", list, 0, 10000},
         {"clip_sample", boolean},
         {"set_alpha_to_one", boolean},
         {"thresholding", boolean},
@@ -298,7 +298,13 @@ public:
     }
     double number(std::string_view name) const { return as_number((*this)[name], name); }
     double number(std::string_view name, double otherwise) const { return has(name) ? number(name) : otherwise; }
-    int integer(std::string_view name) const { return static_cast<int>(number(name)); }
+    int integer(std::string_view name) const
+    {
+        double const value = number(name);
+        if (!(std::abs(value) <= 1e9 && value == std::floor(value)))
+            fail(config_error::kind::range, name, "must be a whole number within a thousand millions");
+        return static_cast<int>(value);
+    }
     int integer(std::string_view name, int otherwise) const { return has(name) ? integer(name) : otherwise; }
     bool flag(std::string_view name) const
     {

@@ -397,8 +397,11 @@ inline plan unipc_plan(plan_input const& in)
     if (!c.flag("predict_x0"))
         network.operation = {}; // the class thresholds what it remembers as x_0 only
     std::vector<std::size_t> uncorrected;
-    for (double i : c.numbers("disable_corrector"))
+    for (double i : c.numbers("disable_corrector")) {
+        if (i != std::floor(i))
+            c.fail(config_error::kind::range, "disable_corrector", "must hold whole numbers");
         uncorrected.push_back(static_cast<std::size_t>(i));
+    }
     return unipc(solver_levels(c, g),
                  {.network = network,
                   .order = static_cast<unsigned>(c.integer("solver_order")),

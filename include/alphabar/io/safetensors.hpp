@@ -534,6 +534,13 @@ public:
                     !names_.contains(name),
                 "safetensors_writer::add", "name", detail::shown_name(name),
                 "it must be new, without zero bytes, and not \"__metadata__\"");
+        std::uint64_t product = 1;
+        for (std::uint64_t extent : extents) {
+            std::uint64_t const factor = std::max<std::uint64_t>(extent, 1);
+            require(factor <= std::numeric_limits<std::int64_t>::max() / sizeof(T) / product, "safetensors_writer::add",
+                    "an extent", extent, "the product of the extents must fit 63 bits of bytes");
+            product *= factor;
+        }
         safetensors_entry tensor{name,
                                  *std::ranges::find(safetensors_types,
                                                     detail::safetensors_name<T>(),

@@ -279,6 +279,7 @@ void sample_losses_scaled(char const* function, Loss const& loss, Prediction con
                           std::span<double> values, Gradient&& gradient, loss_options const& options, double factor)
 {
     using C = loss_t<Prediction>;
+    static_assert(detail::expect_host_memory<Prediction>());
     shape const s = traits_of<Prediction>::shape(prediction);
     require_losses(function, loss, s, values, options);
     auto const weight = [&](std::size_t row) {
@@ -324,6 +325,7 @@ void sample_losses(Loss const& loss, Prediction const& prediction, Target const&
                    loss_options const& options = {})
 {
     using C = detail::loss_t<Prediction>;
+    static_assert(detail::expect_host_memory<Prediction>());
     shape const s = traits_of<Prediction>::shape(prediction);
     detail::require_losses("sample_losses", loss, s, values, options);
     if constexpr (std::is_same_v<Loss, sample_pseudo_huber>) {

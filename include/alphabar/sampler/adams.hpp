@@ -121,6 +121,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
 /// 0 or from alpha = 0.
 inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::size_t first = 0)
 {
+    check(g, "rising_orders");
     require(order >= 1 && order <= max_nodes, "rising_orders", "order", order,
             "it must lie in [1, 8]");
     std::vector<unsigned> orders(g.steps(), 1);

@@ -173,6 +173,10 @@ public:
     {
     }
 
+    /// A lowered plan must outlive the run: a temporary does not compile.
+    template <class Y, class... Rest>
+    executor(lowered_plan const&& plan, Y&& x, Noise noise, Rest&&... rest) = delete;
+
     executor(executor&&) = default;
     executor& operator=(executor&&) = default;
 
@@ -322,6 +326,12 @@ private:
                 "there must be one, or one for each sample of the batch of " + std::to_string(batch));
         require(!plan_->reads_data() || (data != nullptr && mask != nullptr) || shape_.size() == 0, "executor", "known data",
                 "missing", "a stage of this plan reads data or a mask: pass known(data, mask)");
+        auto const bytes_of_x = detail::byte_range::of(std::span<value_type const>(elements));
+        for (value_type const* known : {data, mask})
+            require(known == nullptr || !overlap(bytes_of_x, detail::byte_range::of(std::span(known, shape_.size()))),
+                    "executor", "known data", "in the memory of x", "x is overwritten: data and mask must lie apart");
+        require(!overlap(bytes_of_x, detail::byte_range::of(work)), "executor", "work", "in the memory of x",
+                "it must lie apart");
         arrays_.array[0] = elements.data();
         arrays_.data = data;
         arrays_.mask = mask;

@@ -266,6 +266,11 @@ inline lowered_plan lower(std::span<plan const> given)
     for (plan& p : plans) {
         detail::check_plan(p);
         number_draws(p);
+        for (stage const& s : p.stages) {
+            bool const churns = s.churn && s.churn->add != 0.0;
+            std::uint32_t const largest = std::max(churns ? s.churn_noise : 0, draws_noise(s) ? s.noise : 0);
+            require(largest < (std::uint32_t{1} << 24), "lower", "a noise index", largest, "it must be below 2^24");
+        }
         length = std::max(length, p.stages.size());
         require(p.heads == plans[0].heads, "lower", "heads", p.heads, "plans that run together have as many heads");
     }

@@ -111,9 +111,17 @@ inline constexpr slot y{slot::kind::anchor};
 inline constexpr slot z{slot::kind::noise};
 inline constexpr slot d{slot::kind::data};
 /// The network's output: head 0 is the prediction, head 1 a predicted variance, ...
-constexpr slot F(std::size_t head = 0) { return {slot::kind::output, static_cast<std::uint8_t>(head)}; }
+constexpr slot F(std::size_t head = 0)
+{
+    require(head <= 255, "slots::F", "head", head, "at most 255 is allowed");
+    return {slot::kind::output, static_cast<std::uint8_t>(head)};
+}
 /// The memory of this stage (0) or of the one `age` memories ago.
-constexpr slot m(std::size_t age = 0) { return {slot::kind::memory, static_cast<std::uint8_t>(age)}; }
+constexpr slot m(std::size_t age = 0)
+{
+    require(age <= 255, "slots::m", "age", age, "at most 255 is allowed");
+    return {slot::kind::memory, static_cast<std::uint8_t>(age)};
+}
 } // namespace slots
 
 /// The operation between the two maps of a memory, on x_0 as a rule.
@@ -198,21 +206,27 @@ inline bool draws_noise(stage const& s)
 }
 
 /// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives it.
+///
+/// Throws std::invalid_argument where 64 or more draws stand between two calls: their indices would repeat.
 inline void number_draws(plan& p)
 {
     std::uint32_t calls = 0, draws = 0;
+    auto const count_draw = [&draws] {
+        ++draws;
+        require(draws <= 64, "number_draws", "the number of draws without a call between them", draws, "at most 64 are allowed");
+    };
     for (stage& s : p.stages) {
         if (s.churn && s.churn->add != 0.0) {
             if (s.churn_noise == stage::automatic)
                 s.churn_noise = noise_index(calls, draws);
-            ++draws;
+            count_draw();
         }
         if (s.calls)
             ++calls, draws = 0;
         if (draws_noise(s)) {
             if (s.noise == stage::automatic)
                 s.noise = noise_index(calls, draws);
-            ++draws;
+            count_draw();
         }
     }
 }

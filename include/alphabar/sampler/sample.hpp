@@ -31,6 +31,7 @@ template <class P, class Executor, class Network, class After>
 void run_with_output(Executor& run, Network& network, After& after)
 {
     using value_type = typename Executor::value_type;
+    static_assert(expect_host_memory<typename Executor::view_type>());
     shape const s = run.output_shape();
     aligned_vector<value_type> memory(s.size() + 2 * buffer_alignment / sizeof(value_type));
     auto output = run.view_like_x(memory.data() + buffer_alignment / sizeof(value_type), s);
