@@ -46,7 +46,8 @@ Examples:
 Files in the output folder: samples.png, loss.png, samplers.png, samples-idx3-ubyte, samples-labels-idx1-ubyte,
 checkpoint.safetensors.
 
-Exit codes: 0 done, 2 a wrong option or a bad file, 130 stopped with Ctrl-C and 143 by SIGTERM (a checkpoint is left), 1 anything else.)";
+Exit codes: 0 done, 2 a wrong option or a bad file, 130 stopped with Ctrl-C, 143 by SIGTERM (both leave a checkpoint),
+1 anything else.)";
 }
 
 /// A check that shows nothing in the help and rejects NaN.
