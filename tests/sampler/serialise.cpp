@@ -109,7 +109,7 @@ TEST_CASE("no text crashes the reader")
     for (int trial = 0; trial < 20000; ++trial) {
         std::string text = whole;
         for (std::size_t change = 0, changes = 1 + random() % 3; change < changes; ++change)
-            text[random() % text.size()] = "{}[]\":,.-+eE0123456789xyzFmd\\\0\xff"[random() % 33];
+            text[random() % text.size()] = "{}[]\":,.-+eE0123456789xyzFmd\\\0\xff"[random() % 31];
         try {
             ab::read_plan(text);
             ++read;
