@@ -90,11 +90,6 @@ void sample(P const& plans, X&& x, Noise noise, Network&& network,
     detail::run_with_output<P>(run, network, after);
 }
 
-/// x = p.initial_scale * standard normal noise of the stream's purpose::initial: where a sampler starts.
-template <class X>
-    requires writable_tensor<std::remove_cvref_t<X>>
-void draw_initial(plan const& p, noise_stream noise, X&& x);
-
 namespace detail {
 
 template <class C>
@@ -105,6 +100,7 @@ struct scale_by {
 
 } // namespace detail
 
+/// x = p.initial_scale * standard normal noise of the stream's purpose::initial: where a sampler starts.
 template <class X>
     requires writable_tensor<std::remove_cvref_t<X>>
 void draw_initial(plan const& p, noise_stream noise, X&& x)
