@@ -78,13 +78,15 @@ int main()
     };
 
     std::map<std::pair<std::string, std::size_t>, double> peer;
-    std::FILE* const python = popen("OMP_NUM_THREADS=1 python3 " ALPHABAR_BENCHMARKS "/diffusers_peer.py 2>/dev/null", "r");
+    std::FILE* const python =
+        popen("OMP_NUM_THREADS=1 python3 " ALPHABAR_BENCHMARKS "/diffusers_peer.py 2>/dev/null", "r");
     char line[256];
     while (python != nullptr && std::fgets(line, sizeof line, python) != nullptr) {
         std::string const text = line;
         std::size_t const first = text.find('|'), second = text.find('|', first + 1);
         if (second != std::string::npos)
-            peer[{text.substr(0, first), std::strtoull(text.c_str() + first + 1, nullptr, 10)}] = std::strtod(text.c_str() + second + 1, nullptr);
+            peer[{text.substr(0, first), std::strtoull(text.c_str() + first + 1, nullptr, 10)}] =
+                std::strtod(text.c_str() + second + 1, nullptr);
     }
     if (python != nullptr)
         pclose(python);
@@ -92,7 +94,8 @@ int main()
         std::printf("diffusers is left out: python3 has no torch and diffusers here\n");
 
     for (ab::shape const& s : {ab::shape{16, 3, 256, 256}, ab::shape{1, 4, 64, 64}}) {
-        std::printf("%s\n%-20s %14s %14s %8s %8s\n", to_string(s).c_str(), "solver", "alphabar/us", "diffusers/us", "ratio", "target");
+        std::printf("%s\n%-20s %14s %14s %8s %8s\n", to_string(s).c_str(), "solver", "alphabar/us", "diffusers/us",
+                    "ratio", "target");
         bool const large = s.batch() > 1;
         for (auto const& [name, plan] : solvers) {
             auto const lowered = ab::lower(plan);
@@ -101,7 +104,8 @@ int main()
             auto const found = peer.find({name, s.size()});
             std::printf("%-20s %14.1f", name.c_str(), 1e6 * own);
             if (found != peer.end())
-                std::printf(" %14.1f %8.1f %8.0f%s", 1e6 * found->second, found->second / own, target, found->second / own >= target ? "" : "  below");
+                std::printf(" %14.1f %8.1f %8.0f%s", 1e6 * found->second, found->second / own, target,
+                            found->second / own >= target ? "" : "  below");
             std::printf("\n");
         }
     }

@@ -32,7 +32,8 @@ double best_of(int runs, F const& f)
     for (int i = 0; i < runs; ++i) {
         auto const start = std::chrono::steady_clock::now();
         f();
-        best = std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
+        best =
+            std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
     }
     return best / static_cast<double>(n);
 }
@@ -110,7 +111,8 @@ int main()
     });
     row("samples of 4 x 64 x 64", latent, latent / one, "times the large fill");
 
-    std::string const build = "${CXX:-c++} -std=c++20 -DALPHABAR_FILL_ONLY -I" ALPHABAR_INCLUDE " " __FILE__ " -pthread -o ";
+    std::string const build =
+        "${CXX:-c++} -std=c++20 -DALPHABAR_FILL_ONLY -I" ALPHABAR_INCLUDE " " __FILE__ " -pthread -o ";
     std::string const folder = "${TMPDIR:-/tmp}/alphabar-noise-";
     double plain = std::numeric_limits<double>::quiet_NaN(), native = plain;
     if (std::system((build + folder + "O2 -O2 && " + build + folder + "native -O3 -march=native").c_str()) == 0) {

@@ -39,7 +39,8 @@ void compare(char const* name, A const& ours, char const* peer_name, B const& pe
         best_peer = std::min(best_peer, seconds_of(peer));
     }
     double const scale = 1e9 / static_cast<double>(n);
-    std::printf("%-34s %7.3f ns an element   %-28s %7.3f ns   ratio %.2f\n", name, best * scale, peer_name, best_peer * scale, best / best_peer);
+    std::printf("%-34s %7.3f ns an element   %-28s %7.3f ns   ratio %.2f\n", name, best * scale, peer_name,
+                best_peer * scale, best / best_peer);
 }
 
 } // namespace
@@ -55,20 +56,25 @@ int main()
     auto const clean = ab::view(x_0, s), noise = ab::view(z, s), out = ab::view(x_t, s);
     auto const field = ab::noise_stream{42}(ab::purpose::training, 0);
 
-    compare("q_sample, given noise", [&] { ab::q_sample(diffusion, clean, t, noise, out); }, "hand-written loop", [&] {
-        for (std::size_t r = 0; r < samples; ++r) {
-            auto const level = diffusion.level(t[r]);
-            float const alpha = static_cast<float>(level.alpha), sigma = static_cast<float>(level.sigma);
-            float const *const a = x_0.data() + r * sample_size, *const b = z.data() + r * sample_size;
-            float* __restrict const c = other.data() + r * sample_size;
-            for (std::size_t i = 0; i < sample_size; ++i)
-                c[i] = alpha * a[i] + sigma * b[i];
-        }
-    });
-    if (!std::equal(x_t.begin(), x_t.end(), other.begin(), [](float a, float b) { return a - b < 1e-6f && b - a < 1e-6f; }))
+    compare(
+        "q_sample, given noise", [&] { ab::q_sample(diffusion, clean, t, noise, out); }, "hand-written loop",
+        [&] {
+            for (std::size_t r = 0; r < samples; ++r) {
+                auto const level = diffusion.level(t[r]);
+                float const alpha = static_cast<float>(level.alpha), sigma = static_cast<float>(level.sigma);
+                float const *const a = x_0.data() + r * sample_size, *const b = z.data() + r * sample_size;
+                float* __restrict const c = other.data() + r * sample_size;
+                for (std::size_t i = 0; i < sample_size; ++i)
+                    c[i] = alpha * a[i] + sigma * b[i];
+            }
+        });
+    if (!std::equal(x_t.begin(), x_t.end(), other.begin(),
+                    [](float a, float b) { return a - b < 1e-6f && b - a < 1e-6f; }))
         std::printf("the two disagree\n");
-    compare("q_sample, noise of the stream", [&] { ab::q_sample(diffusion, clean, t, field, out); }, "fill with that noise", [&] {
-        for (std::size_t r = 0; r < samples; ++r)
-            field.fill(r, 0, std::span<float>(other).subspan(r * sample_size, sample_size));
-    });
+    compare(
+        "q_sample, noise of the stream", [&] { ab::q_sample(diffusion, clean, t, field, out); }, "fill with that noise",
+        [&] {
+            for (std::size_t r = 0; r < samples; ++r)
+                field.fill(r, 0, std::span<float>(other).subspan(r * sample_size, sample_size));
+        });
 }

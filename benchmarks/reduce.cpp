@@ -52,10 +52,9 @@ void measure(char const* type)
     ab::thread_team team(2);
     auto const view = ab::view(x, sizes);
     print("  the same, two threads",
-          ceiling::compare([&] { ceiling::keep(ceiling::two_in(x.data(), y.data(), bytes)); },
-                           [&] {
-                               ab::reduce_rows(squared_error<C>{}, sums, ab::on_threads(view, team), ab::view(y, sizes));
-                           }));
+          ceiling::compare(
+              [&] { ceiling::keep(ceiling::two_in(x.data(), y.data(), bytes)); },
+              [&] { ab::reduce_rows(squared_error<C>{}, sums, ab::on_threads(view, team), ab::view(y, sizes)); }));
 }
 
 } // namespace

@@ -168,8 +168,8 @@ int main()
         ab::fill(noisy, ab::noise_stream{1}(ab::purpose::sampler, trial));
         fill = std::min(fill, now() - start);
     }
-    std::printf("noise fill %.2f ms\n%-20s %6s %6s %6s %11s %11s %8s %10s\n", 1e3 * fill, "solver", "reads", "writes", "both", "ceiling/ms",
-                "stage/ms", "ratio", "over fill");
+    std::printf("noise fill %.2f ms\n%-20s %6s %6s %6s %11s %11s %8s %10s\n", 1e3 * fill, "solver", "reads", "writes",
+                "both", "ceiling/ms", "stage/ms", "ratio", "over fill");
     bool good = true;
     for (auto const& [name, plan] : solvers) {
         auto const lowered = ab::lower(plan);
@@ -196,7 +196,8 @@ int main()
                 }
             }
             double const bound = s.noise ? std::max(limit, fill) : limit;
-            std::printf("%-20s %6zu %6zu %6zu %11.2f %11.2f %8.2f", name, s.read, s.written, s.both, 1e3 * limit, 1e3 * stage, bound / stage);
+            std::printf("%-20s %6zu %6zu %6zu %11.2f %11.2f %8.2f", name, s.read, s.written, s.both, 1e3 * limit,
+                        1e3 * stage, bound / stage);
             if (s.noise)
                 std::printf(" %10.2f", stage / fill);
             std::printf("\n");

@@ -22,7 +22,8 @@ double best_milliseconds(F const& f)
     for (int i = 0; i < 15; ++i) {
         auto const start = std::chrono::steady_clock::now();
         f();
-        best = std::min(best, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+        best =
+            std::min(best, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     }
     return best;
 }
@@ -39,10 +40,26 @@ void plain_tables(std::size_t T)
         double const P = A, a = 1.0 - beta;
         A *= a;
         double const variance = beta * (1.0 - P) / (1.0 - A);
-        double const entries[ab::table_count] = {beta, std::log(beta), a, 1.0 / std::sqrt(a), A, P, A * (1.0 - beta), 1.0 - A,
-            std::log(1.0 - A), std::sqrt(A), std::sqrt(1.0 - A), 1.0 / std::sqrt(A), std::sqrt(1.0 / A - 1.0), variance,
-            std::log(variance), beta * std::sqrt(P) / (1.0 - A), (1.0 - P) * std::sqrt(a) / (1.0 - A), beta / std::sqrt(1.0 - A),
-            A / (1.0 - A), std::log(A / (1.0 - A))};
+        double const entries[ab::table_count] = {beta,
+                                                 std::log(beta),
+                                                 a,
+                                                 1.0 / std::sqrt(a),
+                                                 A,
+                                                 P,
+                                                 A * (1.0 - beta),
+                                                 1.0 - A,
+                                                 std::log(1.0 - A),
+                                                 std::sqrt(A),
+                                                 std::sqrt(1.0 - A),
+                                                 1.0 / std::sqrt(A),
+                                                 std::sqrt(1.0 / A - 1.0),
+                                                 variance,
+                                                 std::log(variance),
+                                                 beta * std::sqrt(P) / (1.0 - A),
+                                                 (1.0 - P) * std::sqrt(a) / (1.0 - A),
+                                                 beta / std::sqrt(1.0 - A),
+                                                 A / (1.0 - A),
+                                                 std::log(A / (1.0 - A))};
         for (std::size_t i = 0; i < ab::table_count; ++i)
             out[i * T + t] = entries[i];
     }
@@ -55,8 +72,10 @@ int main()
 {
     std::printf("%8s %14s %14s %18s %10s\n", "T", "linear, ms", "cosine, ms", "plain doubles, ms", "ratio");
     for (std::size_t T : {std::size_t{50}, std::size_t{1000}, std::size_t{4000}, std::size_t{10000}}) {
-        double const linear = best_milliseconds([=] { sink = ab::gaussian_diffusion(ab::linear_betas(T)).alpha_bar(T - 1); });
-        double const cosine = best_milliseconds([=] { sink = ab::gaussian_diffusion(ab::cosine_betas(T)).alpha_bar(T - 1); });
+        double const linear =
+            best_milliseconds([=] { sink = ab::gaussian_diffusion(ab::linear_betas(T)).alpha_bar(T - 1); });
+        double const cosine =
+            best_milliseconds([=] { sink = ab::gaussian_diffusion(ab::cosine_betas(T)).alpha_bar(T - 1); });
         double const plain = best_milliseconds([=] { plain_tables(T); });
         std::printf("%8zu %14.3f %14.3f %18.3f %10.1f\n", T, linear, cosine, plain, linear / plain);
     }

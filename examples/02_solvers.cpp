@@ -23,8 +23,8 @@ int main()
         char const* name;
         ab::plan plan;
     };
-    for (row const& r : {row{"Euler", ab::euler(grid)}, row{"Heun", ab::heun(grid)}, row{"DPM-Solver++(2M)", ab::dpmpp_2m(grid)},
-                         row{"UniPC", ab::unipc(grid)}}) {
+    for (row const& r : {row{"Euler", ab::euler(grid)}, row{"Heun", ab::heun(grid)},
+                         row{"DPM-Solver++(2M)", ab::dpmpp_2m(grid)}, row{"UniPC", ab::unipc(grid)}}) {
         std::vector<double> const start{-1.5, -0.5, 0.5, 2.0};
         std::vector<double> x = start;
         ab::sample(r.plan, x, ab::noise_stream{}, velocity);

@@ -58,8 +58,7 @@ struct letter {
 
 letter letter_of(char c)
 {
-    glyph const& dots =
-        glyphs[c >= ' ' && c <= '~' ? static_cast<std::size_t>(c - ' ') : std::size_t{'?' - ' '}];
+    glyph const& dots = glyphs[c >= ' ' && c <= '~' ? static_cast<std::size_t>(c - ' ') : std::size_t{'?' - ' '}];
     if (c == ' ')
         return {&dots, 0, 2};
     if (c >= '0' && c <= '9')
@@ -82,15 +81,13 @@ canvas::canvas(std::size_t width, std::size_t height, color background)
 
 void canvas::blend(long x, long y, double share, color c)
 {
-    if (x < 0 || y < 0 || x >= static_cast<long>(width_) || y >= static_cast<long>(height_) ||
-        share <= 0)
+    if (x < 0 || y < 0 || x >= static_cast<long>(width_) || y >= static_cast<long>(height_) || share <= 0)
         return;
     std::uint8_t* const pixel =
         pixels_.data() + 3 * (static_cast<std::size_t>(y) * width_ + static_cast<std::size_t>(x));
     std::uint8_t const parts[3] = {c.red, c.green, c.blue};
     for (int i = 0; i < 3; ++i)
-        pixel[i] = static_cast<std::uint8_t>(
-            std::lround(pixel[i] + std::min(share, 1.0) * (parts[i] - pixel[i])));
+        pixel[i] = static_cast<std::uint8_t>(std::lround(pixel[i] + std::min(share, 1.0) * (parts[i] - pixel[i])));
 }
 
 void canvas::fill(double x, double y, double width, double height, color c)
@@ -108,8 +105,7 @@ void canvas::line(double x0, double y0, double x1, double y1, double thickness, 
         for (long column = std::lround(std::floor(std::min(x0, x1) - reach));
              static_cast<double>(column) <= std::max(x0, x1) + reach; ++column) {
             double const px = static_cast<double>(column) - x0, py = static_cast<double>(row) - y0;
-            double const along =
-                length > 0 ? std::clamp((px * dx + py * dy) / length, 0.0, 1.0) : 0.0;
+            double const along = length > 0 ? std::clamp((px * dx + py * dy) / length, 0.0, 1.0) : 0.0;
             double const distance = std::hypot(px - along * dx, py - along * dy);
             blend(column, row, thickness / 2 + 0.5 - distance, c);
         }
@@ -143,15 +139,14 @@ void canvas::text_to(double x, double y, std::string_view said, int scale, color
     text(x - text_width(said, scale), y, said, scale, c);
 }
 
-void canvas::image(double x, double y, std::span<float const> elements, std::size_t side,
-                   std::size_t scale)
+void canvas::image(double x, double y, std::span<float const> elements, std::size_t side, std::size_t scale)
 {
     std::vector<std::uint8_t> levels(elements.size());
     alphabar::to_bytes(elements, levels);
     auto const size = static_cast<double>(scale);
     for (std::size_t i = 0; i < levels.size(); ++i)
-        fill(x + size * static_cast<double>(i % side), y + size * static_cast<double>(i / side),
-             size, size, {levels[i], levels[i], levels[i]});
+        fill(x + size * static_cast<double>(i % side), y + size * static_cast<double>(i / side), size, size,
+             {levels[i], levels[i], levels[i]});
 }
 
 void canvas::write(std::filesystem::path const& path) const

@@ -16,9 +16,8 @@ struct color {
     std::uint8_t red, green, blue;
 };
 
-inline constexpr color white{255, 255, 255}, ink{34, 40, 49}, grey{128, 134, 142},
-    pale{226, 229, 233}, blue{31, 98, 186}, light_blue{186, 209, 238}, night{12, 14, 18},
-    gap{40, 44, 52};
+inline constexpr color white{255, 255, 255}, ink{34, 40, 49}, grey{128, 134, 142}, pale{226, 229, 233},
+    blue{31, 98, 186}, light_blue{186, 209, 238}, night{12, 14, 18}, gap{40, 44, 52};
 
 class canvas {
 public:
@@ -35,8 +34,7 @@ public:
     /// Text that ends at x.
     void text_to(double x, double y, std::string_view said, int scale, color c);
     /// Grey elements in [-1, 1], each drawn as scale x scale pixels.
-    void image(double x, double y, std::span<float const> elements, std::size_t side,
-               std::size_t scale);
+    void image(double x, double y, std::span<float const> elements, std::size_t side, std::size_t scale);
 
     void write(std::filesystem::path const& path) const;
 

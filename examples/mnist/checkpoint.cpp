@@ -29,16 +29,13 @@ void each_setting(Config& config, Visit const& visit)
     visit("ema", config.ema);
 }
 
-std::string text_of(std::string const& value)
-{
-    return value;
-}
+std::string text_of(std::string const& value) { return value; }
 template <class T>
 std::string text_of(T value)
 {
     char text[32];
-    return {text, std::to_chars(text, text + sizeof text, value)
-                      .ptr}; // the shortest text that reads back as this value
+    return {text,
+            std::to_chars(text, text + sizeof text, value).ptr}; // the shortest text that reads back as this value
 }
 
 bool read(std::string const& text, std::string& value)
@@ -55,8 +52,8 @@ bool read(std::string const& text, T& value)
 
 } // namespace
 
-void write_checkpoint(std::filesystem::path const& path, training_config const& config,
-                      std::uint32_t data_checksum, model& trained, std::span<double const> loss)
+void write_checkpoint(std::filesystem::path const& path, training_config const& config, std::uint32_t data_checksum,
+                      model& trained, std::span<double const> loss)
 {
     alphabar::safetensors_writer file;
     for (auto const& [state, values] : trained.states())
@@ -66,8 +63,7 @@ void write_checkpoint(std::filesystem::path const& path, training_config const& 
     file.metadata["format"] = format;
     file.metadata["step"] = std::to_string(trained.steps_done());
     file.metadata["data_checksum"] = std::to_string(data_checksum);
-    each_setting(
-        config, [&](char const* name, auto const& value) { file.metadata[name] = text_of(value); });
+    each_setting(config, [&](char const* name, auto const& value) { file.metadata[name] = text_of(value); });
     file.write(path);
 }
 
@@ -83,8 +79,7 @@ checkpoint::checkpoint(std::filesystem::path const& path)
 {
     auto const& metadata = contents_->file.metadata();
     if (auto const at = metadata.find("format"); at == metadata.end() || at->second != format)
-        throw file_error(file_fault::bad_structure, contents_->name, 0,
-                         "is no checkpoint of this program");
+        throw file_error(file_fault::bad_structure, contents_->name, 0, "is no checkpoint of this program");
     auto const setting = [&](char const* name, auto& value) {
         auto const at = metadata.find(name);
         if (at == metadata.end())
@@ -101,14 +96,12 @@ checkpoint::checkpoint(std::filesystem::path const& path)
         return value >= low && value <= high;
     }; // false for NaN
     if (!within(config_.budget, 1e-4, 1e4) || config_.batch < 1 || config_.batch > 4096 ||
-        !within(config_.rate, 1e-6, 1) || !within(config_.drop_label, 0, 1) ||
-        !within(config_.ema, 0, 0.999999) || step_ >= (1u << 24))
-        throw file_error(file_fault::bad_structure, contents_->name, 0,
-                         "has settings out of range in its metadata");
+        !within(config_.rate, 1e-6, 1) || !within(config_.drop_label, 0, 1) || !within(config_.ema, 0, 0.999999) ||
+        step_ >= (1u << 24))
+        throw file_error(file_fault::bad_structure, contents_->name, 0, "has settings out of range in its metadata");
     loss_ = contents_->file.read<double>("loss");
     if (loss_.size() != step_)
-        throw file_error(file_fault::bad_size, contents_->name, 0,
-                         "has not one loss for each of its steps");
+        throw file_error(file_fault::bad_size, contents_->name, 0, "has not one loss for each of its steps");
 }
 
 void checkpoint::restore(model& into) const
@@ -118,10 +111,8 @@ void checkpoint::restore(model& into) const
             std::string const name = std::string(state) + "." + array;
             std::vector<float> const saved = contents_->file.read<float>(name);
             if (contents_->file.find(name)->shape != shape)
-                throw file_error(file_fault::bad_size, contents_->name, 0,
-                                 "has " + name + " in another shape");
-            std::copy(saved.begin(), saved.end(),
-                      values.begin() + static_cast<std::ptrdiff_t>(offset));
+                throw file_error(file_fault::bad_size, contents_->name, 0, "has " + name + " in another shape");
+            std::copy(saved.begin(), saved.end(), values.begin() + static_cast<std::ptrdiff_t>(offset));
         }
     into.resume(step_);
 }

@@ -13,8 +13,8 @@
 
 namespace mnist {
 
-void write_checkpoint(std::filesystem::path const& path, training_config const& config,
-                      std::uint32_t data_checksum, model& trained, std::span<double const> loss);
+void write_checkpoint(std::filesystem::path const& path, training_config const& config, std::uint32_t data_checksum,
+                      model& trained, std::span<double const> loss);
 
 /// A checkpoint that has been read: first its config, with which the model is made, then the
 /// model's state.

@@ -21,8 +21,7 @@ std::filesystem::path find(std::filesystem::path const& folder, std::string cons
     for (std::string const& tried : {name, name + ".gz", dotted, dotted + ".gz"})
         if (std::error_code error; std::filesystem::exists(folder / tried, error))
             return folder / tried;
-    throw file_error(file_fault::missing, folder.string(), 0,
-                     "holds neither " + name + " nor " + name + ".gz");
+    throw file_error(file_fault::missing, folder.string(), 0, "holds neither " + name + " nor " + name + ".gz");
 }
 
 } // namespace
@@ -43,17 +42,15 @@ digits::digits(std::filesystem::path const& folder)
     std::size_t const count = images.extents[0];
     if (images.extents != alphabar::shape{count, side, side})
         throw file_error(file_fault::bad_extent, images_path.string(), 4,
-                         "holds " + to_string(images.extents) +
-                             " elements; [count, 28, 28] is expected");
+                         "holds " + to_string(images.extents) + " elements; [count, 28, 28] is expected");
     if (labels.extents.rank() != 1)
         throw file_error(file_fault::bad_extent, labels_path.string(), 4,
                          "holds " + to_string(labels.extents) + " elements; [count] is expected");
     if (labels.extents[0] != count)
         throw file_error(file_fault::bad_extent, labels_path.string(), 4,
-                         "holds " + std::to_string(labels.extents[0]) + " labels for the " +
-                             std::to_string(count) + " images of " + images_path.string());
-    if (auto const bad =
-            std::ranges::find_if(labels.elements, [](std::uint8_t l) { return l >= classes; });
+                         "holds " + std::to_string(labels.extents[0]) + " labels for the " + std::to_string(count) +
+                             " images of " + images_path.string());
+    if (auto const bad = std::ranges::find_if(labels.elements, [](std::uint8_t l) { return l >= classes; });
         bad != labels.elements.end())
         throw file_error(file_fault::bad_extent, labels_path.string(),
                          8 + static_cast<std::uint64_t>(bad - labels.elements.begin()),
@@ -63,9 +60,8 @@ digits::digits(std::filesystem::path const& folder)
                          "holds " + std::to_string(count) + " digits; at least 500 are needed");
 
     images_.resize(images.elements.size());
-    std::ranges::transform(images.elements, images_.begin(), [](std::uint8_t level) {
-        return static_cast<float>(level) / 127.5f - 1.0f;
-    });
+    std::ranges::transform(images.elements, images_.begin(),
+                           [](std::uint8_t level) { return static_cast<float>(level) / 127.5f - 1.0f; });
     labels_ = std::move(labels.elements);
     training_ = count - std::min<std::size_t>(2000, count / 5);
     auto const crc = [](uLong start, std::span<std::uint8_t const> bytes) {

@@ -19,10 +19,7 @@ struct labelled_images {
     std::span<std::uint8_t const> labels;
 
     std::size_t count() const { return labels.size(); }
-    labelled_images first(std::size_t n) const
-    {
-        return {images.first(n * pixels), labels.first(n)};
-    }
+    labelled_images first(std::size_t n) const { return {images.first(n * pixels), labels.first(n)}; }
 };
 
 /// The digits of two files. The last 2,000, or the last fifth where there are fewer than 10,000,

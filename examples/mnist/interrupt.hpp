@@ -27,10 +27,7 @@ inline void catch_interrupts()
 }
 
 /// The signal that was noted, or 0.
-inline int interrupt()
-{
-    return detail::caught;
-}
+inline int interrupt() { return detail::caught; }
 
 inline void throw_if_interrupted()
 {

@@ -43,8 +43,7 @@ training_config resumed_config(options const& asked, training_config const& save
     training_config const& t = asked.training;
     auto const agree = [&](char const* option, auto const& wanted, auto const& there) {
         if (asked.chosen.contains(option) && wanted != there)
-            throw wrong_options(std::string("--") + option +
-                                " is another than in the checkpoint; leave it out");
+            throw wrong_options(std::string("--") + option + " is another than in the checkpoint; leave it out");
     };
     agree("network", t.network, saved.network);
     agree("seed", t.seed, saved.seed);
@@ -65,31 +64,26 @@ bool train(model& network, training_config const& config, digits const& data, op
     double recent = 0, weight = 0; // a running mean over about 100 steps
     for (double const l : loss)
         recent = 0.99 * recent + 0.01 * l, weight = 0.99 * weight + 0.01;
-    auto const save = [&] {
-        write_checkpoint(out.checkpoint(), config, data.checksum(), network, loss);
-    };
+    auto const save = [&] { write_checkpoint(out.checkpoint(), config, data.checksum(), network, loss); };
     {
         progress bar("training", total, network.steps_done());
         while (network.steps_done() < goal && !interrupt()) {
             double const l = network.step(data.training());
             if (!std::isfinite(l))
-                throw std::runtime_error("the loss is not finite any more after " +
-                                         shown_count(loss.size() + 1) +
+                throw std::runtime_error("the loss is not finite any more after " + shown_count(loss.size() + 1) +
                                          " steps; try a smaller --rate");
             loss.push_back(l);
             recent = 0.99 * recent + 0.01 * l, weight = 0.99 * weight + 0.01;
-            bar.at(network.steps_done(), formatted("loss %.4f", recent / weight), config.batch,
-                   "images");
+            bar.at(network.steps_done(), formatted("loss %.4f", recent / weight), config.batch, "images");
         }
         save();
     }
     if (network.steps_done() == total && !interrupt())
         return true;
-    std::fprintf(
-        stderr,
-        "Stopped after %s of %s steps. To go on: examples/mnist/run --data '%s' --resume '%s' --output '%s'\n",
-        shown_count(network.steps_done()).c_str(), shown_count(total).c_str(), asked.data.c_str(),
-        out.checkpoint().c_str(), out.folder.c_str());
+    std::fprintf(stderr,
+                 "Stopped after %s of %s steps. To go on: examples/mnist/run --data '%s' --resume '%s' --output '%s'\n",
+                 shown_count(network.steps_done()).c_str(), shown_count(total).c_str(), asked.data.c_str(),
+                 out.checkpoint().c_str(), out.folder.c_str());
     throw_if_interrupted();
     return false;
 }
@@ -103,8 +97,8 @@ std::vector<std::uint8_t> classes_of(options const& asked)
     return all;
 }
 
-void sample_and_measure(model& network, training_config const& config, digits const& data,
-                        options const& asked, output_folder const& out)
+void sample_and_measure(model& network, training_config const& config, digits const& data, options const& asked,
+                        output_folder const& out)
 {
     sampler_kind const& kind = sampler_named(!asked.sampler.empty()  ? asked.sampler
                                              : network.conditional() ? "dpmpp_2m"
@@ -116,17 +110,15 @@ void sample_and_measure(model& network, training_config const& config, digits co
     std::vector<float> samples;
     {
         progress bar("sampling", labels.size());
-        samples = draw(
-            network, with, labels,
-            {.seed = config.seed, .guidance = asked.guidance, .on_sample = [&](std::size_t done) {
-                 throw_if_interrupted();
-                 bar.at(done, kind.title + formatted(" %u", calls), 1, "digits");
-             }});
+        samples = draw(network, with, labels,
+                       {.seed = config.seed, .guidance = asked.guidance, .on_sample = [&](std::size_t done) {
+                            throw_if_interrupted();
+                            bar.at(done, kind.title + formatted(" %u", calls), 1, "digits");
+                        }});
     }
     std::vector<std::uint8_t> bytes(samples.size());
     if (std::size_t const bad = alphabar::to_bytes(samples, bytes))
-        std::fprintf(stderr, "Warning: %s pixels of the samples are not finite\n",
-                     shown_count(bad).c_str());
+        std::fprintf(stderr, "Warning: %s pixels of the samples are not finite\n", shown_count(bad).c_str());
     alphabar::write_idx<std::uint8_t>(out.sample_images(), {labels.size(), side, side}, bytes);
     alphabar::write_idx<std::uint8_t>(out.sample_labels(), {labels.size()}, labels);
     // Ten of each class, a class in a row.
@@ -156,8 +148,7 @@ void sample_and_measure(model& network, training_config const& config, digits co
         return;
     }
     principal_components const components(training.images);
-    features const all = components.project(training.images),
-                   real = components.project(like_held_out.first(n).images);
+    features const all = components.project(training.images), real = components.project(like_held_out.first(n).images);
     struct row {
         char const* source;
         features of;
@@ -166,24 +157,19 @@ void sample_and_measure(model& network, training_config const& config, digits co
     std::span const own_labels = std::span(labels).first(n);
     std::vector<row> const rows{
         {"these samples", components.project(std::span(samples).first(n * pixels)), own_labels},
-        {"real digits (training)", components.project(like_training.first(n).images),
-         like_training.labels.first(n)},
+        {"real digits (training)", components.project(like_training.first(n).images), like_training.labels.first(n)},
         {"real digits (held out)", real, like_held_out.labels.first(n)},
     };
-    std::string const guidance =
-        network.conditional() ? formatted(", guidance %g", asked.guidance) : "";
-    std::printf("\n%s %u%s; %s digits of each source\n\n  %-24s %7s %7s %7s\n", kind.title, calls,
-                guidance.c_str(), shown_count(n).c_str(), "source", "nn", "vote", "SW");
+    std::string const guidance = network.conditional() ? formatted(", guidance %g", asked.guidance) : "";
+    std::printf("\n%s %u%s; %s digits of each source\n\n  %-24s %7s %7s %7s\n", kind.title, calls, guidance.c_str(),
+                shown_count(n).c_str(), "source", "nn", "vote", "SW");
     for (row const& r : rows) {
         bool const is_real = r.of == real, is_sample = &r == &rows.front();
-        std::string const vote =
-            is_sample && !network.conditional()
-                ? "-"
-                : formatted("%.3f", vote_share(r.of, r.labels, all, training.labels));
+        std::string const vote = is_sample && !network.conditional()
+                                     ? "-"
+                                     : formatted("%.3f", vote_share(r.of, r.labels, all, training.labels));
         std::printf("  %-24s %7s %7s %7s\n", r.source,
-                    is_real ? "-"
-                            : formatted("%.3f", nearest_neighbour_accuracy(r.of, real)).c_str(),
-                    vote.c_str(),
+                    is_real ? "-" : formatted("%.3f", nearest_neighbour_accuracy(r.of, real)).c_str(), vote.c_str(),
                     is_real ? "-" : formatted("%.3f", sliced_wasserstein(r.of, real)).c_str());
     }
     std::printf("\n  nn    how often a nearest-neighbour test tells them from held-out digits: 0.5 "
@@ -195,8 +181,7 @@ void sample_and_measure(model& network, training_config const& config, digits co
 
 /// The same noise through several samplers, and how far each ends from the fine solution of the
 /// same equation.
-void compare_samplers(model& network, training_config const& config, options const& asked,
-                      output_folder const& out)
+void compare_samplers(model& network, training_config const& config, options const& asked, output_folder const& out)
 {
     std::vector<std::uint8_t> asked_classes(10);
     for (std::size_t i = 0; i < asked_classes.size(); ++i)
@@ -209,9 +194,9 @@ void compare_samplers(model& network, training_config const& config, options con
                         0,
                         {},
                         draw(network, with, asked_classes,
-                             {.seed = config.seed,
-                              .guidance = asked.guidance,
-                              .on_sample = [](std::size_t) { throw_if_interrupted(); }})};
+                             {.seed = config.seed, .guidance = asked.guidance, .on_sample = [](std::size_t) {
+                                  throw_if_interrupted();
+                              }})};
         row.seconds = std::chrono::duration<double>(time() - start).count();
         return row;
     };
@@ -222,20 +207,18 @@ void compare_samplers(model& network, training_config const& config, options con
         char const* name;
         std::uint32_t calls;
     };
-    for (auto const& [name, calls] :
-         {entry{"ddpm", 1000}, {"ddim", 50}, {"euler", 10}, {"dpmpp_2m", 10}}) {
+    for (auto const& [name, calls] : {entry{"ddpm", 1000}, {"ddim", 50}, {"euler", 10}, {"dpmpp_2m", 10}}) {
         sampler_kind const& kind = sampler_named(name);
-        sampler_row row = run(
-            kind.make(calls, network.form()), kind.title + formatted(" %u", calls),
-            kind.stochastic ? "draws noise: goes elsewhere" : formatted("%u network calls", calls));
+        sampler_row row = run(kind.make(calls, network.form()), kind.title + formatted(" %u", calls),
+                              kind.stochastic ? "draws noise: goes elsewhere" : formatted("%u network calls", calls));
         double square = 0;
         for (std::size_t i = 0; i < row.images.size(); ++i)
             square += std::pow(double{row.images[i]} - double{rows.front().images[i]}, 2);
         row.distance = std::sqrt(square / static_cast<double>(row.images.size()));
         rows.push_back(std::move(row));
     }
-    std::printf("\nSamplers: 10 digits each from the same noise\n\n  %-24s %9s %9s\n", "sampler",
-                "seconds", "distance");
+    std::printf("\nSamplers: 10 digits each from the same noise\n\n  %-24s %9s %9s\n", "sampler", "seconds",
+                "distance");
     for (sampler_row const& row : rows)
         std::printf("  %-24s %9.3f %9s%s\n", row.title.c_str(), row.seconds,
                     row.distance ? formatted("%.3f", *row.distance).c_str() : "0",
@@ -255,8 +238,8 @@ int run(options asked)
     }
     digits const data(asked.data);
     if (saved && saved->data_checksum() != data.checksum())
-        throw wrong_options("the digits of " + asked.data.string() + " are not those that " +
-                            asked.resume->string() + " was trained on");
+        throw wrong_options("the digits of " + asked.data.string() + " are not those that " + asked.resume->string() +
+                            " was trained on");
     output_folder const out{asked.output};
     out.prepare(16'000'000 + std::uintmax_t{asked.samples} * (pixels + 1));
 
@@ -272,16 +255,13 @@ int run(options asked)
         loss = saved->loss();
         saved.reset();
     }
-    std::fprintf(stderr, "digits    %s to train with, %s held out (%s)\n",
-                 shown_count(data.training().count()).c_str(),
+    std::fprintf(stderr, "digits    %s to train with, %s held out (%s)\n", shown_count(data.training().count()).c_str(),
                  shown_count(data.held_out().count()).c_str(), asked.data.c_str());
-    std::fprintf(stderr, "network   %s: %s weights, %.1f MFLOP to train with one image\n",
-                 network->title().c_str(),
-                 shown_count(network->states().front().values.size()).c_str(),
-                 network->training_flop() / 1e6);
-    std::fprintf(stderr, "budget    %g TFLOP: %s steps of %u digits; %u thread%s, seed %llu\n",
-                 config.budget, shown_count(network->steps()).c_str(), config.batch, asked.threads,
-                 asked.threads == 1 ? "" : "s", static_cast<unsigned long long>(config.seed));
+    std::fprintf(stderr, "network   %s: %s weights, %.1f MFLOP to train with one image\n", network->title().c_str(),
+                 shown_count(network->states().front().values.size()).c_str(), network->training_flop() / 1e6);
+    std::fprintf(stderr, "budget    %g TFLOP: %s steps of %u digits; %u thread%s, seed %llu\n", config.budget,
+                 shown_count(network->steps()).c_str(), config.batch, asked.threads, asked.threads == 1 ? "" : "s",
+                 static_cast<unsigned long long>(config.seed));
 
     catch_interrupts();
     if (!train(*network, config, data, asked, out, loss))

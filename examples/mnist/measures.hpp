@@ -39,8 +39,8 @@ double nearest_neighbour_accuracy(std::span<float const> samples, std::span<floa
 
 /// The share of samples whose 5 nearest training digits vote for the class that was asked for (the
 /// smaller label on a tie).
-double vote_share(std::span<float const> samples, std::span<std::uint8_t const> asked,
-                  std::span<float const> training, std::span<std::uint8_t const> labels);
+double vote_share(std::span<float const> samples, std::span<std::uint8_t const> asked, std::span<float const> training,
+                  std::span<std::uint8_t const> labels);
 
 /// Sliced Wasserstein distance: along 256 random directions, the root mean square difference of the
 /// sorted projections of both sets (of one size), averaged over the directions.

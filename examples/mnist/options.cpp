@@ -21,12 +21,11 @@ namespace {
 /// CLI11's help with the samplers below it.
 std::string footer()
 {
-    std::string text =
-        "Samplers, and the network calls each makes for one digit unless --calls says otherwise:\n";
+    std::string text = "Samplers, and the network calls each makes for one digit unless --calls says otherwise:\n";
     for (sampler_kind const& kind : sampler_kinds()) {
         std::string const name = kind.name, calls = std::to_string(kind.usual_calls);
-        text += "  " + name + std::string(16 - name.size(), ' ') +
-                std::string(5 - calls.size(), ' ') + calls + "  " + kind.title + "\n";
+        text += "  " + name + std::string(16 - name.size(), ' ') + std::string(5 - calls.size(), ' ') + calls + "  " +
+                kind.title + "\n";
     }
     return text + R"(
 Budgets, and what the U-Net makes of them (training time on two cores with AVX-512, at 6,300 images/s):
@@ -58,8 +57,7 @@ CLI::Validator within(double low, double high)
                 bool const number = CLI::detail::lexical_cast(text, value);
                 return number && value >= low && value <= high
                            ? std::string()
-                           : "must lie in [" + alphabar::shown(low) + ", " + alphabar::shown(high) +
-                                 "]";
+                           : "must lie in [" + alphabar::shown(low) + ", " + alphabar::shown(high) + "]";
             },
             ""};
 }
@@ -87,8 +85,7 @@ command read_command_line(int argc, char const* const* argv)
     o.data = MNIST_DATA_FOLDER;
     o.threads = std::clamp(std::thread::hardware_concurrency(), 1u, 64u);
 
-    CLI::App app{"Trains a small diffusion model on handwritten digits and samples new ones.",
-                 "examples/mnist/run"};
+    CLI::App app{"Trains a small diffusion model on handwritten digits and samples new ones.", "examples/mnist/run"};
     app.get_formatter()->column_width(26);
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.footer(footer());
@@ -104,12 +101,9 @@ command read_command_line(int argc, char const* const* argv)
     app.add_option("--data", data, "Folder of the digits (the 10,000 that come with the program)")
         ->type_name("FOLDER")
         ->group("Files");
-    app.add_option("--output", output, "Folder for the results (mnist-output)")
-        ->type_name("FOLDER")
-        ->group("Files");
+    app.add_option("--output", output, "Folder for the results (mnist-output)")->type_name("FOLDER")->group("Files");
     CLI::Option* const resume_option =
-        app.add_option("--resume", resume,
-                       "Go on from a checkpoint, which brings its training options")
+        app.add_option("--resume", resume, "Go on from a checkpoint, which brings its training options")
             ->type_name("FILE")
             ->group("Files");
 
@@ -120,16 +114,14 @@ command read_command_line(int argc, char const* const* argv)
         app.add_option("--network", t.network, "unet, or classic: two convolutions (unet)")
             ->type_name("NAME")
             ->check(one_of({"unet", "classic"})),
-        app.add_option("--seed", t.seed, "Every random number follows from it (42)")
-            ->type_name("N"),
+        app.add_option("--seed", t.seed, "Every random number follows from it (42)")->type_name("N"),
         app.add_option("--batch", t.batch, "Digits in a step (32; classic: 128)")
             ->type_name("N")
             ->check(within(1, 4096)),
         app.add_option("--rate", t.rate, "Adam's highest step size (0.007; classic: 0.001)")
             ->type_name("X")
             ->check(within(1e-6, 1)),
-        app.add_option("--drop-label", t.drop_label,
-                       "Share of digits whose class is hidden (0.1); guidance needs some")
+        app.add_option("--drop-label", t.drop_label, "Share of digits whose class is hidden (0.1); guidance needs some")
             ->type_name("X")
             ->check(within(0, 1)),
         app.add_option("--ema", t.ema, "How slowly the averaged weights follow, 0 to 1 (0.995)")
@@ -137,8 +129,7 @@ command read_command_line(int argc, char const* const* argv)
             ->check(within(0, 0.999999)),
     };
     CLI::Option* const stop_option =
-        app.add_option("--stop-after", stop_after,
-                       "Stop after so many steps in all; leaves a checkpoint")
+        app.add_option("--stop-after", stop_after, "Stop after so many steps in all; leaves a checkpoint")
             ->type_name("STEPS")
             ->group("Training")
             ->check(within(1, 1 << 24));
@@ -153,24 +144,20 @@ command read_command_line(int argc, char const* const* argv)
         ->type_name("N")
         ->group("Sampling")
         ->check(within(1, 1000));
-    app.add_option("--guidance", o.guidance,
-                   "1: as trained; more: clearer digits, less variety (1.5)")
+    app.add_option("--guidance", o.guidance, "1: as trained; more: clearer digits, less variety (1.5)")
         ->type_name("X")
         ->group("Sampling")
         ->check(within(0, 20));
-    CLI::Option* const class_option =
-        app.add_option("--class", only_class, "Only this digit, 0 to 9")
-            ->type_name("DIGIT")
-            ->group("Sampling")
-            ->check(within(0, 9));
+    CLI::Option* const class_option = app.add_option("--class", only_class, "Only this digit, 0 to 9")
+                                          ->type_name("DIGIT")
+                                          ->group("Sampling")
+                                          ->check(within(0, 9));
     app.add_option("--samples", o.samples, "How many (2000)")
         ->type_name("N")
         ->group("Sampling")
         ->check(within(100, 1e6));
-    app.add_flag("--no-comparison", no_comparison, "Leave out the comparison of samplers")
-        ->group("Sampling");
-    app.add_option("--threads", o.threads,
-                   "Threads (one for each core); any number gives the same bits")
+    app.add_flag("--no-comparison", no_comparison, "Leave out the comparison of samplers")->group("Sampling");
+    app.add_option("--threads", o.threads, "Threads (one for each core); any number gives the same bits")
         ->type_name("N")
         ->check(within(1, 64));
 

@@ -51,10 +51,9 @@ void output_folder::prepare(std::uintmax_t bytes) const
         int const room = posix_fallocate(file.number, 0, static_cast<off_t>(bytes));
         int const closed = file.close() == 0 ? 0 : errno;
         std::filesystem::remove(trial, error);
-        if (int const why = room ? room : closed;
-            why == ENOSPC || why == EDQUOT || why == EFBIG || why == EIO)
-            fail(folder, "cannot take " + std::to_string(bytes / 1000000 + 1) +
-                             " MB of results: " + std::strerror(why));
+        if (int const why = room ? room : closed; why == ENOSPC || why == EDQUOT || why == EFBIG || why == EIO)
+            fail(folder,
+                 "cannot take " + std::to_string(bytes / 1000000 + 1) + " MB of results: " + std::strerror(why));
     }
     // What stands there already must let itself be written; a device (/dev/full) is asked with a
     // byte.

@@ -10,15 +10,13 @@
 
 namespace mnist {
 
-void plot_samples(std::filesystem::path const& path, std::span<float const> images,
-                  std::size_t columns)
+void plot_samples(std::filesystem::path const& path, std::span<float const> images, std::size_t columns)
 {
     constexpr std::size_t scale = 2, space = 4, cell = side * scale + space;
     std::size_t const count = images.size() / pixels, rows = (count + columns - 1) / columns;
     canvas picture(columns * cell + space, rows * cell + space, gap);
     for (std::size_t i = 0; i < count; ++i)
-        picture.image(static_cast<double>(space + i % columns * cell),
-                      static_cast<double>(space + i / columns * cell),
+        picture.image(static_cast<double>(space + i % columns * cell), static_cast<double>(space + i / columns * cell),
                       images.subspan(i * pixels, pixels), side, scale);
     picture.write(path);
 }
@@ -42,8 +40,7 @@ std::vector<double> running_mean(std::span<double const> values)
     std::vector<double> sums(n + 1), means(n);
     std::partial_sum(values.begin(), values.end(), sums.begin() + 1);
     for (std::size_t i = 0; i < n; ++i) {
-        std::size_t const around =
-            std::min({reach, i, n - 1 - i}); // narrower at both ends, so that it lags nowhere
+        std::size_t const around = std::min({reach, i, n - 1 - i}); // narrower at both ends, so that it lags nowhere
         means[i] = (sums[i + around + 1] - sums[i - around]) / static_cast<double>(2 * around + 1);
     }
     return means;
@@ -54,18 +51,15 @@ std::vector<double> running_mean(std::span<double const> values)
 void plot_loss(std::filesystem::path const& path, std::span<double const> loss, std::size_t batch,
                std::string const& title)
 {
-    constexpr double left = 76, top = 56, width = 760, height = 380, right = left + width,
-                     bottom = top + height;
+    constexpr double left = 76, top = 56, width = 760, height = 380, right = left + width, bottom = top + height;
     canvas picture(868, 512, white);
     std::vector<double> kept;
-    std::ranges::copy_if(loss, std::back_inserter(kept),
-                         [](double l) { return std::isfinite(l) && l > 0; });
+    std::ranges::copy_if(loss, std::back_inserter(kept), [](double l) { return std::isfinite(l) && l > 0; });
     if (kept.empty())
         kept = {1.0};
     std::vector<double> const mean = running_mean(kept);
 
-    double const low = 0.85 * *std::ranges::min_element(mean),
-                 high = 1.15 * *std::ranges::max_element(mean);
+    double const low = 0.85 * *std::ranges::min_element(mean), high = 1.15 * *std::ranges::max_element(mean);
     double const images = static_cast<double>(kept.size() * batch);
     auto const x_at = [&](double seen) { return left + width * seen / images; };
     auto const y_at = [&](double l) {
@@ -88,8 +82,7 @@ void plot_loss(std::filesystem::path const& path, std::span<double const> loss, 
     for (int i = 0; i * step <= images * 1.0001; ++i) {
         double const x = x_at(i * step);
         picture.line(x, top, x, bottom, 1, pale);
-        std::string const label =
-            i * step >= 1000 ? formatted("%gk", i * step / 1000) : formatted("%g", i * step);
+        std::string const label = i * step >= 1000 ? formatted("%gk", i * step / 1000) : formatted("%g", i * step);
         picture.text(x - text_width(label, 2) / 2, bottom + 10, label, 2, grey);
     }
     picture.text(left, bottom + 40, "digits seen in training", 2, ink);
@@ -108,15 +101,13 @@ void plot_loss(std::filesystem::path const& path, std::span<double const> loss, 
     }
     std::size_t const stride = std::max<std::size_t>(1, mean.size() / 380);
     for (std::size_t i = stride; i < mean.size(); i += stride)
-        picture.line(x_at(seen_at(i - stride)), y_at(mean[i - stride]), x_at(seen_at(i)),
-                     y_at(mean[i]), 2.5, blue);
+        picture.line(x_at(seen_at(i - stride)), y_at(mean[i - stride]), x_at(seen_at(i)), y_at(mean[i]), 2.5, blue);
     picture.line(left, top, left, bottom, 1.5, ink);
     picture.line(left, bottom, right, bottom, 1.5, ink);
     picture.write(path);
 }
 
-void plot_samplers(std::filesystem::path const& path, std::vector<sampler_row> const& rows,
-                   std::string const& title)
+void plot_samplers(std::filesystem::path const& path, std::vector<sampler_row> const& rows, std::string const& title)
 {
     constexpr std::size_t scale = 2, cell = side * scale + 4, label = 306, head = 50;
     std::size_t const count = rows.front().images.size() / pixels;
@@ -139,14 +130,12 @@ void plot_samplers(std::filesystem::path const& path, std::vector<sampler_row> c
         picture.fill(14, y + 36, std::max(1.0, bar * row.seconds / slowest), 6, slow);
         picture.text(14 + bar + 10, y + 35, formatted("%.3f s", row.seconds), 1, slow);
         if (row.distance) {
-            picture.fill(14, y + 48, std::max(1.0, bar * *row.distance / std::max(farthest, 1e-12)),
-                         6, far);
-            picture.text(14 + bar + 10, y + 47,
-                         formatted("%.3f from the fine solution", *row.distance), 1, far);
+            picture.fill(14, y + 48, std::max(1.0, bar * *row.distance / std::max(farthest, 1e-12)), 6, far);
+            picture.text(14 + bar + 10, y + 47, formatted("%.3f from the fine solution", *row.distance), 1, far);
         }
         for (std::size_t i = 0; i < count; ++i)
-            picture.image(static_cast<double>(label + i * cell), y,
-                          std::span(row.images).subspan(i * pixels, pixels), side, scale);
+            picture.image(static_cast<double>(label + i * cell), y, std::span(row.images).subspan(i * pixels, pixels),
+                          side, scale);
     }
     picture.write(path);
 }

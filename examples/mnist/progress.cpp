@@ -54,10 +54,7 @@ progress::~progress()
         std::fputc('\n', stderr);
 }
 
-double progress::seconds() const
-{
-    return std::chrono::duration<double>(clock::now() - start_).count();
-}
+double progress::seconds() const { return std::chrono::duration<double>(clock::now() - start_).count(); }
 
 void progress::at(std::size_t done, std::string const& said, double per_step, char const* unit)
 {
@@ -66,23 +63,21 @@ void progress::at(std::size_t done, std::string const& said, double per_step, ch
         return;
     double const spent = std::max(seconds(), 1e-9), new_steps = static_cast<double>(done - first_);
     double const left = new_steps > 0 ? spent / new_steps * static_cast<double>(total_ - done) : 0;
-    std::string const pace =
-        done < total_ ? shown_seconds(std::ceil(left)) + " left"
-                      : "in " + (spent < 9.95 ? formatted("%.1f s", spent) : shown_seconds(spent));
-    std::string const rate =
-        shown_count(static_cast<std::size_t>(new_steps * per_step / spent)) + " " + unit + "/s";
+    std::string const pace = done < total_ ? shown_seconds(std::ceil(left)) + " left"
+                                           : "in " + (spent < 9.95 ? formatted("%.1f s", spent) : shown_seconds(spent));
+    std::string const rate = shown_count(static_cast<std::size_t>(new_steps * per_step / spent)) + " " + unit + "/s";
     double const share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1;
     std::string const gap = said.empty() ? "" : "  ";
     if (terminal_) {
         constexpr std::size_t width = 30;
         auto const full = static_cast<std::size_t>(share * width);
         std::string const bar = std::string(full, '#') + std::string(width - full, '.');
-        std::fprintf(stderr, "\r\033[K%-9s %s %3.0f %%%s%s  %s  %s", title_.c_str(), bar.c_str(),
-                     100 * share, gap.c_str(), said.c_str(), rate.c_str(), pace.c_str());
+        std::fprintf(stderr, "\r\033[K%-9s %s %3.0f %%%s%s  %s  %s", title_.c_str(), bar.c_str(), 100 * share,
+                     gap.c_str(), said.c_str(), rate.c_str(), pace.c_str());
         next_ = now + std::chrono::milliseconds(100);
     } else {
-        std::fprintf(stderr, "%-9s %3.0f %%%s%s  %s  %s\n", title_.c_str(), 100 * share,
-                     gap.c_str(), said.c_str(), rate.c_str(), pace.c_str());
+        std::fprintf(stderr, "%-9s %3.0f %%%s%s  %s  %s\n", title_.c_str(), 100 * share, gap.c_str(), said.c_str(),
+                     rate.c_str(), pace.c_str());
         next_ = now + std::chrono::seconds(5);
     }
     std::fflush(stderr);

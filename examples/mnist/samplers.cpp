@@ -44,36 +44,21 @@ sampler on_path(Path const& path, plan steps)
                 return std::log(sigma / alpha);
             }};
 }
-alphabar::grid karras(std::uint32_t calls)
-{
-    return alphabar::make_grid(in_sigma, alphabar::karras_grid(calls));
-}
+alphabar::grid karras(std::uint32_t calls) { return alphabar::make_grid(in_sigma, alphabar::karras_grid(calls)); }
 
 constexpr std::array<sampler_kind, 11> kinds{{
     {"dpmpp_2m", "DPM-Solver++(2M)", 10, false,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, dpmpp_2m(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_2m(karras(n), {.network = f})); }},
     {"dpmpp_2m_sde", "SDE-DPM-Solver++(2M)", 15, true,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, dpmpp_2m_sde(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_2m_sde(karras(n), {.network = f})); }},
     {"dpmpp_3m", "DPM-Solver++(3M)", 10, false,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, dpmpp_3m(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_3m(karras(n), {.network = f})); }},
     {"unipc", "UniPC", 10, false,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, unipc(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, unipc(karras(n), {.network = f})); }},
     {"deis", "DEIS", 10, false,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, deis(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, deis(karras(n), {.network = f})); }},
     {"sa_solver", "SA-Solver", 15, true,
-     [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, sa_solver(karras(n), {.network = f}));
-     }},
+     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, sa_solver(karras(n), {.network = f})); }},
     // Two calls a step, one in the last.
     {"heun", "Heun", 19, false,
      [](std::uint32_t n, network_form const& f) {
@@ -104,19 +89,13 @@ constexpr std::array<sampler_kind, 11> kinds{{
 
 } // namespace
 
-std::span<sampler_kind const> sampler_kinds()
-{
-    return kinds;
-}
+std::span<sampler_kind const> sampler_kinds() { return kinds; }
 
 sampler_kind const& sampler_named(std::string const& name)
 {
     return *std::ranges::find(kinds, name, &sampler_kind::name);
 }
 
-sampler fine_solution(network_form const& form)
-{
-    return on_path(in_sigma, heun(karras(100), {.network = form}));
-}
+sampler fine_solution(network_form const& form) { return on_path(in_sigma, heun(karras(100), {.network = form})); }
 
 } // namespace mnist

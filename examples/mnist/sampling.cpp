@@ -16,8 +16,7 @@ using images = alphabar::tensor_view<float>;
 /// The network with guidance, as `sample` calls it.
 class guided {
 public:
-    guided(model& network, sampler const& with, std::span<std::uint8_t const> asked,
-           double guidance)
+    guided(model& network, sampler const& with, std::span<std::uint8_t const> asked, double guidance)
         : network_(network), with_(with), guidance_(static_cast<float>(guidance)),
           twice_(network.conditional() && guidance != 1), labels_(asked.begin(), asked.end())
     {
@@ -56,8 +55,7 @@ private:
 
 } // namespace
 
-std::vector<float> draw(model& network, sampler const& with, std::span<std::uint8_t const> asked,
-                        drawing const& how)
+std::vector<float> draw(model& network, sampler const& with, std::span<std::uint8_t const> asked, drawing const& how)
 {
     constexpr std::size_t batch = 64; // a working set that stays in the cache
     alphabar::noise_stream const noise{.seed = how.seed};
@@ -65,8 +63,7 @@ std::vector<float> draw(model& network, sampler const& with, std::span<std::uint
     for (std::size_t first = 0; first < asked.size(); first += batch) {
         std::size_t const n = std::min(batch, asked.size() - first);
         std::uint64_t const number = how.first_sample + first;
-        images const x =
-            alphabar::view(all.data() + first * pixels, alphabar::shape{n, side, side});
+        images const x = alphabar::view(all.data() + first * pixels, alphabar::shape{n, side, side});
         auto const start = noise(alphabar::purpose::initial, 0, number);
         for (std::size_t i = 0; i < n; ++i)
             start.fill(i, 0, std::span(x.data + i * pixels, pixels));
@@ -75,8 +72,7 @@ std::vector<float> draw(model& network, sampler const& with, std::span<std::uint
 
         guided call(network, with, asked.subspan(first, n), how.guidance);
         alphabar::sample(
-            with.plan, x,
-            [&](std::uint32_t index) { return noise(alphabar::purpose::sampler, index, number); },
+            with.plan, x, [&](std::uint32_t index) { return noise(alphabar::purpose::sampler, index, number); },
             [&](auto const& input, double time, auto&& output) {
                 how.on_sample(first);
                 call(input, time, output);

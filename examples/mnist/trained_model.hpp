@@ -29,8 +29,7 @@ template <class Network>
 class trained_model : public model {
 public:
     trained_model(training_config const& config, unsigned threads)
-        : noise_{config.seed},
-          trainer_(Network(side), recipe_of(config, flop(Network(side))), noise_, threads)
+        : noise_{config.seed}, trainer_(Network(side), recipe_of(config, flop(Network(side))), noise_, threads)
     {
     }
 

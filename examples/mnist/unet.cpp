@@ -17,13 +17,9 @@ public:
     bool conditional() const override { return true; }
     alphabar::network_form form() const override
     {
-        return {.predicts = alphabar::prediction::flow,
-                .input = alphabar::network_input::rectified_flow};
+        return {.predicts = alphabar::prediction::flow, .input = alphabar::network_input::rectified_flow};
     }
-    double step(labelled_images const& training) override
-    {
-        return trainer_.step({training.images, training.labels});
-    }
+    double step(labelled_images const& training) override { return trainer_.step({training.images, training.labels}); }
 };
 
 } // namespace

@@ -45,10 +45,7 @@ bool same_bits(std::vector<T> const& a, std::vector<T> const& b)
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-auto on_grid(std::vector<float>& x, shape const& s)
-{
-    return device_tensor_view<float, emulated_space>{x.data(), s};
-}
+auto on_grid(std::vector<float>& x, shape const& s) { return device_tensor_view<float, emulated_space>{x.data(), s}; }
 
 } // namespace
 

@@ -17,12 +17,16 @@ using support::counting, support::scaled, support::weighted_sum;
 
 using row_matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-static_assert(ab::writable_tensor<Eigen::MatrixXf> && ab::writable_tensor<Eigen::Array3d> && ab::writable_tensor<row_matrix>);
+static_assert(ab::writable_tensor<Eigen::MatrixXf> && ab::writable_tensor<Eigen::Array3d> &&
+              ab::writable_tensor<row_matrix>);
 static_assert(ab::writable_tensor<Eigen::Map<Eigen::ArrayXd>> && ab::writable_tensor<Eigen::Ref<Eigen::MatrixXf>>);
 static_assert(ab::tensor<Eigen::Map<Eigen::MatrixXf const>> && !ab::writable_tensor<Eigen::Map<Eigen::MatrixXf const>>);
-static_assert(!ab::tensor<decltype(Eigen::MatrixXf() + Eigen::MatrixXf())> && !ab::tensor<decltype(Eigen::MatrixXf::Random(1, 1))>);
-static_assert(ab::writable_tensor<Eigen::Tensor<float, 3>> && ab::writable_tensor<Eigen::TensorMap<Eigen::Tensor<float, 3>>>);
-static_assert(ab::tensor<Eigen::TensorMap<Eigen::Tensor<float const, 3>>> && !ab::writable_tensor<Eigen::TensorMap<Eigen::Tensor<float const, 3>>>);
+static_assert(!ab::tensor<decltype(Eigen::MatrixXf() + Eigen::MatrixXf())> &&
+              !ab::tensor<decltype(Eigen::MatrixXf::Random(1, 1))>);
+static_assert(ab::writable_tensor<Eigen::Tensor<float, 3>> &&
+              ab::writable_tensor<Eigen::TensorMap<Eigen::Tensor<float, 3>>>);
+static_assert(ab::tensor<Eigen::TensorMap<Eigen::Tensor<float const, 3>>> &&
+              !ab::writable_tensor<Eigen::TensorMap<Eigen::Tensor<float const, 3>>>);
 static_assert(!ab::writable_tensor<Eigen::TensorMap<Eigen::Tensor<float, 3> const>>);
 static_assert(ab::writable_tensor<Eigen::TensorFixedSize<float, Eigen::Sizes<2, 3>>>);
 static_assert(!ab::tensor<decltype(Eigen::Tensor<float, 3>() + Eigen::Tensor<float, 3>())>);
@@ -92,7 +96,8 @@ TEST_CASE("contiguous parts are tensors; parts with gaps throw and stay as they 
     CHECK(m.sum() == 2 * (4 + 16));
     Eigen::Ref<Eigen::MatrixXf> part(m.topRows(2));
     CHECK_THROWS_WITH_AS(ab::transform(scaled<float>{2}, part, part),
-                         "alphabar::tensor_traits: an Eigen object is not contiguous; its elements must lie one after the other in memory; "
+                         "alphabar::tensor_traits: an Eigen object is not contiguous; its elements must lie one after "
+                         "the other in memory; "
                          "evaluate it into a matrix first",
                          std::invalid_argument);
     CHECK_THROWS_AS(ab::fill(m.row(0), 1), std::invalid_argument);
@@ -102,7 +107,8 @@ TEST_CASE("contiguous parts are tensors; parts with gaps throw and stay as they 
     CHECK(m.sum() == 12);
 }
 
-TEST_CASE_TEMPLATE("16-bit elements are stored: the sum of a large and a small one is formed in float", T, Eigen::half, Eigen::bfloat16)
+TEST_CASE_TEMPLATE("16-bit elements are stored: the sum of a large and a small one is formed in float", T, Eigen::half,
+                   Eigen::bfloat16)
 {
     for (Eigen::Index const n : {5, 16, 100, 3000}) {
         Eigen::Array<T, Eigen::Dynamic, 1> x(n), y(n), out(n);
@@ -136,9 +142,13 @@ TEST_CASE("our conversions are Eigen's, for all numbers that are no NaN")
         auto const h = Eigen::numext::bit_cast<Eigen::half>(static_cast<std::uint16_t>(b));
         auto const f = Eigen::numext::bit_cast<Eigen::bfloat16>(static_cast<std::uint16_t>(b));
         if (!(Eigen::numext::isnan)(h))
-            wrong += ab::widen(h) != static_cast<float>(h) || ab::narrow<Eigen::half>(static_cast<float>(h) * 1.0004f) != Eigen::half(static_cast<float>(h) * 1.0004f);
+            wrong +=
+                ab::widen(h) != static_cast<float>(h) || ab::narrow<Eigen::half>(static_cast<float>(h) * 1.0004f) !=
+                                                             Eigen::half(static_cast<float>(h) * 1.0004f);
         if (!(Eigen::numext::isnan)(f))
-            wrong += ab::widen(f) != static_cast<float>(f) || ab::narrow<Eigen::bfloat16>(static_cast<float>(f) * 1.003f) != Eigen::bfloat16(static_cast<float>(f) * 1.003f);
+            wrong +=
+                ab::widen(f) != static_cast<float>(f) || ab::narrow<Eigen::bfloat16>(static_cast<float>(f) * 1.003f) !=
+                                                             Eigen::bfloat16(static_cast<float>(f) * 1.003f);
     }
     CHECK(wrong == 0);
 }

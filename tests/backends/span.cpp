@@ -17,7 +17,8 @@ static_assert(ab::writable_tensor<std::vector<double>> && ab::writable_tensor<st
 static_assert(ab::tensor<std::span<float const>> && !ab::writable_tensor<std::span<float const>>);
 static_assert(ab::tensor<ab::tensor_view<float const>> && !ab::writable_tensor<ab::tensor_view<float const>>);
 static_assert(!ab::tensor<std::vector<bool>> && !ab::tensor<float> && !ab::tensor<float*>);
-static_assert(ab::shape({3, 4, 5}).batch() == 3 && ab::shape({3, 4, 5}).sample_size() == 20 && ab::shape({7}).batch() == 1);
+static_assert(ab::shape({3, 4, 5}).batch() == 3 && ab::shape({3, 4, 5}).sample_size() == 20 &&
+              ab::shape({7}).batch() == 1);
 
 TEST_CASE("spans, vectors, arrays and views meet in one call")
 {
@@ -36,7 +37,8 @@ TEST_CASE("a view has as many elements as its shape")
 {
     std::vector<float> x(6);
     CHECK(ab::traits_of<ab::tensor_view<float>>::elements(ab::view(x, {2, 3})).size() == 6);
-    CHECK_THROWS_WITH_AS(ab::view(x, {2, 4}), "alphabar::view: the number of elements is 6; it must be the product of the extents [2, 4]",
+    CHECK_THROWS_WITH_AS(ab::view(x, {2, 4}),
+                         "alphabar::view: the number of elements is 6; it must be the product of the extents [2, 4]",
                          std::invalid_argument);
     CHECK_THROWS_AS(ab::view(static_cast<float*>(nullptr), {1}), std::invalid_argument);
     CHECK_NOTHROW(ab::view(static_cast<float*>(nullptr), {0, 5}));

@@ -19,7 +19,8 @@ template <class X, class Network>
 std::vector<float> sampled(X x, Network const& network)
 {
     using namespace alphabar::slots;
-    plan p{{{.time = 1, .x = 0.5 * row(slots::x) + 0.25 * F() + 0.1 * z}, {.time = 0, .x = 0.5 * row(slots::x) + 0.25 * m(1)}}};
+    plan p{{{.time = 1, .x = 0.5 * row(slots::x) + 0.25 * F() + 0.1 * z},
+            {.time = 0, .x = 0.5 * row(slots::x) + 0.25 * m(1)}}};
     number_draws(p);
     draw_initial(p, noise_stream{3}, x);
     sample(p, x, noise_stream{3}, network);

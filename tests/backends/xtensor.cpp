@@ -17,7 +17,8 @@ using support::counting, support::scaled, support::weighted_sum;
 static_assert(ab::writable_tensor<xt::xtensor<float, 3>> && ab::writable_tensor<xt::xarray<double>>);
 static_assert(!ab::tensor<decltype(xt::xarray<float>() + xt::xarray<float>())>);
 static_assert(!ab::tensor<xt::xarray<float, xt::layout_type::dynamic>>);
-static_assert(ab::traits_of<xt::xarray<float, xt::layout_type::column_major>>::order == ab::storage_order::column_major);
+static_assert(ab::traits_of<xt::xarray<float, xt::layout_type::column_major>>::order ==
+              ab::storage_order::column_major);
 
 TEST_CASE("row-major is [batch, ...], column-major [..., batch]")
 {

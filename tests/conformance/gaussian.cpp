@@ -169,7 +169,7 @@ public:
 
 /// A number of every sample.
 template <class Numbers>
-array each(std::vector<Numbers> const& all, double Numbers::*member)
+array each(std::vector<Numbers> const& all, double Numbers::* member)
 {
     array values;
     for (Numbers const& one : all)
@@ -273,10 +273,7 @@ std::pair<array, array> ddim_step(reverse_case& c, double eta, array z)
     return {sample, x_0};
 }
 
-double eta_of(verdict const& v)
-{
-    return value(v.given(), "eta", 0.0);
-}
+double eta_of(verdict const& v) { return value(v.given(), "eta", 0.0); }
 
 void p_sample(verdict& v)
 {

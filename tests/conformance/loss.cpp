@@ -64,13 +64,15 @@ std::map<std::string, reducer> const& reducers()
         {"pseudo_huber", [](json const& a, in p, in t, ab::shape const& s,
                             ab::loss_options o) { return reduce(ab::pseudo_huber_loss(of(a, "c")), p, t, s, o); }},
         {"pseudo_smooth_l1",
-         [](json const& a, in p, in t, ab::shape const& s,
-            ab::loss_options o) { return reduce(ab::pseudo_smooth_l1_loss(of(a, "c")), p, t, s, o); }},
+         [](json const& a, in p, in t, ab::shape const& s, ab::loss_options o) {
+             return reduce(ab::pseudo_smooth_l1_loss(of(a, "c")), p, t, s, o);
+         }},
         {"lcm_huber", [](json const& a, in p, in t, ab::shape const& s,
                          ab::loss_options o) { return reduce(ab::lcm_huber_loss(of(a, "c")), p, t, s, o); }},
         {"sample_pseudo_huber",
-         [](json const& a, in p, in t, ab::shape const& s,
-            ab::loss_options o) { return reduce(ab::sample_pseudo_huber{of(a, "c")}, p, t, s, o); }},
+         [](json const& a, in p, in t, ab::shape const& s, ab::loss_options o) {
+             return reduce(ab::sample_pseudo_huber{of(a, "c")}, p, t, s, o);
+         }},
     };
     return all;
 }

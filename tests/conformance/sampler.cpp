@@ -122,10 +122,7 @@ double piecewise(double x, array const& xs, array const& ys)
     return ys[i - 1] + (x - xs[i - 1]) * (ys[i] - ys[i - 1]) / (xs[i] - xs[i - 1]);
 }
 
-double log_add(double a, double b)
-{
-    return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
-}
+double log_add(double a, double b) { return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b))); }
 
 /// log alpha(t), its inverse in lambda, and the time handed to the model.
 class schedule {

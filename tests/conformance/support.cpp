@@ -139,10 +139,7 @@ void verdict::compare_words(std::string const& name, std::span<std::string const
     add(name, same ? 0.0 : std::numeric_limits<double>::infinity());
 }
 
-void verdict::refused()
-{
-    add("error", expects("error") ? 0.0 : std::numeric_limits<double>::infinity());
-}
+void verdict::refused() { add("error", expects("error") ? 0.0 : std::numeric_limits<double>::infinity()); }
 
 std::string verdict::left_out() const
 {
@@ -161,10 +158,7 @@ std::string verdict::left_out() const
 
 // ---- stand-ins --------------------------------------------------------------------------------------------
 
-extents shape_of(json const& given)
-{
-    return at(given, "shape").get<extents>();
-}
+extents shape_of(json const& given) { return at(given, "shape").get<extents>(); }
 
 std::size_t size_of(extents const& shape)
 {
@@ -202,10 +196,7 @@ array joined(array head, array const& second)
     return head;
 }
 
-double tanh_model(double x, double t)
-{
-    return 0.6 * std::tanh(x) + 0.2 * x * t / 1000;
-}
+double tanh_model(double x, double t) { return 0.6 * std::tanh(x) + 0.2 * x * t / 1000; }
 
 } // namespace
 

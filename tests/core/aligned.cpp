@@ -30,5 +30,6 @@ TEST_CASE("own buffers begin at a multiple of 64 bytes, however they grow")
 TEST_CASE("too many elements throw")
 {
     ab::aligned_allocator<double> a;
-    CHECK_THROWS_AS(static_cast<void>(a.allocate(std::numeric_limits<std::size_t>::max() / 4)), std::bad_array_new_length);
+    CHECK_THROWS_AS(static_cast<void>(a.allocate(std::numeric_limits<std::size_t>::max() / 4)),
+                    std::bad_array_new_length);
 }

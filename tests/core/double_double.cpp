@@ -44,14 +44,16 @@ static_assert(exp(double_double(0.0)) == double_double(1.0));
 static_assert(log(double_double(1.0)) == double_double(0.0));
 static_assert(ab::sin_half_pi(1.0) == double_double(1.0) && ab::cos_half_pi(1.0) == double_double(0.0));
 static_assert((double_double(1.0) / double_double(3.0) * double_double(3.0)).high == 1.0);
-static_assert(exp(double_double(1.0)).high == 2.718281828459045 && exp(double_double(1.0)).low == 1.4456468917292502e-16);
+static_assert(exp(double_double(1.0)).high == 2.718281828459045 &&
+              exp(double_double(1.0)).low == 1.4456468917292502e-16);
 
 TEST_CASE("arithmetic and functions have 30 digits")
 {
     numbers n;
     auto const half_pi = boost::math::constants::half_pi<exact>();
     for (int i = 0; i < 400; ++i) {
-        double_double const a = n.in(1e-20, 1e-3 * (i + 1)), b = n.in(0.1, 2.0), x = n.in(-30.0, 30.0), u = n.in(0.0, 1.0);
+        double_double const a = n.in(1e-20, 1e-3 * (i + 1)), b = n.in(0.1, 2.0), x = n.in(-30.0, 30.0),
+                            u = n.in(0.0, 1.0);
         double_double const small = scaled(u, -(i % 60));
         CHECK(relative_error(a + b, number(a) + number(b)) < tiny);
         CHECK(relative_error(a * b, number(a) * number(b)) < tiny);
@@ -71,7 +73,8 @@ TEST_CASE("arithmetic and functions have 30 digits")
 
 TEST_CASE("run time and constant evaluation have the same bits")
 {
-    constexpr double_double at_compile_time = log(double_double(0.7)) * exp(double_double(-0.3)) / sqrt(double_double(0.11));
+    constexpr double_double at_compile_time =
+        log(double_double(0.7)) * exp(double_double(-0.3)) / sqrt(double_double(0.11));
     double volatile a = 0.7, b = -0.3, c = 0.11;
     double_double const at_run_time = log(double_double(a)) * exp(double_double(b)) / sqrt(double_double(c));
     CHECK(at_run_time == at_compile_time);

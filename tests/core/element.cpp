@@ -29,7 +29,8 @@ double defined(std::uint16_t bits, int exponent_bits, int fraction_bits)
     double const fraction = (bits & ((1 << fraction_bits) - 1)) / std::ldexp(1.0, fraction_bits);
     double const sign = bits & 0x8000 ? -1 : 1;
     if (exponent == (1 << exponent_bits) - 1)
-        return fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+        return fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
+                             : sign * std::numeric_limits<double>::infinity();
     return sign * (exponent == 0 ? std::ldexp(fraction, 1 - bias) : std::ldexp(1 + fraction, exponent - bias));
 }
 
@@ -44,7 +45,8 @@ std::vector<float> boundaries()
             continue;
         std::uint32_t const u = std::bit_cast<std::uint32_t>(here);
         std::uint32_t const half_way = std::bit_cast<std::uint32_t>(
-            here + 0.5f * (ab::widen(std::bit_cast<T>(static_cast<std::uint16_t>((b & 0x7fff) < 0x7bff ? b + 1 : b))) - here));
+            here +
+            0.5f * (ab::widen(std::bit_cast<T>(static_cast<std::uint16_t>((b & 0x7fff) < 0x7bff ? b + 1 : b))) - here));
         for (std::uint32_t const v : {u - 1, u, u + 1, half_way - 1, half_way, half_way + 1})
             values.push_back(std::bit_cast<float>(v));
     }

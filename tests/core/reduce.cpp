@@ -52,12 +52,14 @@ double documented(std::span<T const> terms)
 
 TEST_CASE_TEMPLATE("sums have the documented order, bit by bit", T, float, double)
 {
-    for (std::size_t const n : support::lengths(1, 2, 255, 256, 257, 511, 512, 513, 1000, 5000, 16384, 16385, 50000, 200001)) {
+    for (std::size_t const n :
+         support::lengths(1, 2, 255, 256, 257, 511, 512, 513, 1000, 5000, 16384, 16385, 50000, 200001)) {
         auto const x = wavy<T>(2 * n);
         std::array<double, 2> sums{};
         ab::reduce_rows(scaled<T>{2}, sums, ab::view(x, {2, n}));
         for (std::size_t r = 0; r < 2; ++r) {
-            auto terms = std::vector<T>(x.begin() + static_cast<std::ptrdiff_t>(r * n), x.begin() + static_cast<std::ptrdiff_t>((r + 1) * n));
+            auto terms = std::vector<T>(x.begin() + static_cast<std::ptrdiff_t>(r * n),
+                                        x.begin() + static_cast<std::ptrdiff_t>((r + 1) * n));
             for (T& t : terms)
                 t *= 2;
             CHECK(sums[r] == documented<T>(terms));
@@ -77,7 +79,8 @@ TEST_CASE("a split at blocks of a power of two gives branches of the same tree")
         ab::tree_sum sum;
         for (std::size_t i = 0; i < x.size(); i += 256 * blocks) {
             double part = 0;
-            ab::reduce_rows(scaled<double>{1}, std::span(&part, 1), std::span(x).subspan(i, std::min(256 * blocks, x.size() - i)));
+            ab::reduce_rows(scaled<double>{1}, std::span(&part, 1),
+                            std::span(x).subspan(i, std::min(256 * blocks, x.size() - i)));
             sum.add(part);
         }
         CHECK(sum.value() == whole);
@@ -168,14 +171,20 @@ TEST_CASE("bad input throws and nothing is written")
     std::vector<double> x(6, 1.0), out(6, 7.0);
     std::array<double, 3> three{4, 4, 4};
     std::array<double, 2> two{4, 4};
-    CHECK_THROWS_WITH_AS(ab::reduce_rows(scaled<double>{1}, three, ab::view(x, {2, 3})),
-                         "alphabar::reduce_rows: the number of sums is 3; there must be one for each sample of the batch of 2",
-                         std::invalid_argument);
-    CHECK_THROWS_AS(ab::reduce_rows(weighted_sum<double>{1, 1}, two, ab::view(x, {2, 3}), ab::view(out, {3, 2})), std::invalid_argument);
-    CHECK_THROWS_AS(ab::transform_reduce_rows(with_square<double>{1}, ab::view(out, {2, 3}), three, ab::view(x, {2, 3})), std::invalid_argument);
-    CHECK_THROWS_AS(ab::transform_reduce_rows(with_square<double>{1}, ab::view(out, {2, 3}), std::span(x).first(2), ab::view(x, {2, 3})),
+    CHECK_THROWS_WITH_AS(
+        ab::reduce_rows(scaled<double>{1}, three, ab::view(x, {2, 3})),
+        "alphabar::reduce_rows: the number of sums is 3; there must be one for each sample of the batch of 2",
+        std::invalid_argument);
+    CHECK_THROWS_AS(ab::reduce_rows(weighted_sum<double>{1, 1}, two, ab::view(x, {2, 3}), ab::view(out, {3, 2})),
                     std::invalid_argument);
-    CHECK_THROWS_AS(ab::transform_reduce_rows(with_square<double>{1}, std::span(x).subspan(1, 3), std::span(two).first(1), std::span(x).first(3)),
+    CHECK_THROWS_AS(
+        ab::transform_reduce_rows(with_square<double>{1}, ab::view(out, {2, 3}), three, ab::view(x, {2, 3})),
+        std::invalid_argument);
+    CHECK_THROWS_AS(ab::transform_reduce_rows(with_square<double>{1}, ab::view(out, {2, 3}), std::span(x).first(2),
+                                              ab::view(x, {2, 3})),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::transform_reduce_rows(with_square<double>{1}, std::span(x).subspan(1, 3),
+                                              std::span(two).first(1), std::span(x).first(3)),
                     std::invalid_argument);
     CHECK(out == std::vector<double>(6, 7.0));
     CHECK(x == std::vector<double>(6, 1.0));

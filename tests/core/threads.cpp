@@ -89,5 +89,6 @@ TEST_CASE("two threads may share a team")
 
 TEST_CASE("a team of none throws")
 {
-    CHECK_THROWS_WITH_AS(ab::thread_team(0), "alphabar::thread_team: size is 0; it must lie in [1, 4096]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::thread_team(0), "alphabar::thread_team: size is 0; it must lie in [1, 4096]",
+                         std::invalid_argument);
 }

@@ -17,7 +17,8 @@ using support::counting, support::scaled, support::two_outputs, support::wavy, s
 TEST_CASE_TEMPLATE("a tensor is the formula at each element, for every length", T, float, double)
 {
     weighted_sum<T> const f{T(0.5), T(-3)};
-    for (std::size_t const n : support::lengths(0, 1, 2, 15, 16, 17, 63, 64, 65, 79, 80, 255, 256, 511, 512, 513, 1000, 16384, 16400, 40001)) {
+    for (std::size_t const n : support::lengths(0, 1, 2, 15, 16, 17, 63, 64, 65, 79, 80, 255, 256, 511, 512, 513, 1000,
+                                                16384, 16400, 40001)) {
         auto const x = wavy<T>(n);
         std::vector<T> y(n), out(n + 1, T(9));
         for (std::size_t i = 0; i < n; ++i)
@@ -25,7 +26,8 @@ TEST_CASE_TEMPLATE("a tensor is the formula at each element, for every length", 
         ab::transform(f, std::span(out).first(n), x, y);
         std::size_t wrong = 0;
         for (std::size_t i = 0; i < n; ++i) // to a rounding: a compiler may contract one of the two
-            wrong += !(std::abs(out[i] - f(x[i], y[i])) <= std::numeric_limits<T>::epsilon() * 4 * (1 + std::abs(out[i])));
+            wrong +=
+                !(std::abs(out[i] - f(x[i], y[i])) <= std::numeric_limits<T>::epsilon() * 4 * (1 + std::abs(out[i])));
         CHECK(wrong == 0);
         CHECK(out[n] == T(9));
     }
@@ -78,16 +80,17 @@ TEST_CASE("partial overlap is an error, wherever it begins, and nothing is writt
             CHECK_THROWS_AS(ab::transform(two_outputs<float>{1}, std::tie(one, two), part(200, 100), part(200, 100)),
                             std::invalid_argument);
         }
-    CHECK_THROWS_WITH_AS(
-        ab::transform(scaled<float>{1}, part(0, 100), part(1, 100)),
-        "alphabar::transform: out is partly in the memory of input; it must be an input exactly, or lie apart from all of them",
-        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::transform(scaled<float>{1}, part(0, 100), part(1, 100)),
+                         "alphabar::transform: out is partly in the memory of input; it must be an input exactly, or "
+                         "lie apart from all of them",
+                         std::invalid_argument);
     auto one = part(0, 100), same = part(0, 100);
     CHECK_THROWS_AS(ab::transform(two_outputs<float>{1}, std::tie(one, same), part(200, 100), part(200, 100)),
                     std::invalid_argument);
     // doubles over the same bytes are not the same array
-    CHECK_THROWS_AS(ab::transform(scaled<double>{1}, std::span(reinterpret_cast<double*>(memory.data()), 2), part(0, 2)),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        ab::transform(scaled<double>{1}, std::span(reinterpret_cast<double*>(memory.data()), 2), part(0, 2)),
+        std::invalid_argument);
     CHECK(memory == before);
     CHECK_NOTHROW(ab::transform(scaled<float>{1}, part(0, 100), part(100, 100)));
 }
@@ -95,8 +98,9 @@ TEST_CASE("partial overlap is an error, wherever it begins, and nothing is writt
 TEST_CASE("shapes are compared, not only sizes")
 {
     std::vector<float> x(12), y(12), out(12, 5.0f);
-    CHECK_THROWS_WITH_AS(ab::transform(weighted_sum<float>{1, 1}, ab::view(out, {3, 4}), ab::view(x, {3, 4}), ab::view(y, {4, 3})),
-                         "alphabar::transform: the shape of input 2 is [4, 3]; it must be [3, 4]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        ab::transform(weighted_sum<float>{1, 1}, ab::view(out, {3, 4}), ab::view(x, {3, 4}), ab::view(y, {4, 3})),
+        "alphabar::transform: the shape of input 2 is [4, 3]; it must be [3, 4]", std::invalid_argument);
     CHECK_THROWS_AS(ab::transform(scaled<float>{1}, ab::view(out, {3, 4}), x), std::invalid_argument);
     CHECK_THROWS_AS(ab::transform(scaled<float>{1}, ab::view(out, {1, 12}), x), std::invalid_argument);
     CHECK(out == std::vector<float>(12, 5.0f));
@@ -124,9 +128,10 @@ TEST_CASE("transform_rows takes a formula for each sample")
     for (std::size_t i = 0; i < out.size(); ++i)
         wrong += out[i] != rows[i / n].a * x[i];
     CHECK(wrong == 0);
-    CHECK_THROWS_WITH_AS(ab::transform_rows(std::span(rows).first(2), ab::view(out, {3, n}), ab::view(x, {3, n})),
-                         "alphabar::transform_rows: the number of formulas is 2; there must be one for each sample of the batch of 3",
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        ab::transform_rows(std::span(rows).first(2), ab::view(out, {3, n}), ab::view(x, {3, n})),
+        "alphabar::transform_rows: the number of formulas is 2; there must be one for each sample of the batch of 3",
+        std::invalid_argument);
     std::vector<scaled<float>> none;
     std::vector<float> nothing;
     CHECK_NOTHROW(ab::transform_rows(none, ab::view(nothing, {0, 5}), ab::view(nothing, {0, 5})));

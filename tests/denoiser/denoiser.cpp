@@ -56,10 +56,7 @@ enum class defect {
     count,
 };
 defect planted = defect::none;
-bool is(defect d)
-{
-    return planted == d;
-}
+bool is(defect d) { return planted == d; }
 
 /// The layers with the planted defect, in whatever scalar.
 template <class S>

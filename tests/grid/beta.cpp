@@ -14,8 +14,7 @@ TEST_CASE("the quantile function agrees with Boost's")
     for (double a : {0.3, 0.6, 1.0, 2.5})
         for (double b : {0.6, 1.7})
             for (double p : {1e-6, 0.01, 0.3, 0.5, 0.77, 0.999}) {
-                double const want =
-                    boost::math::quantile(boost::math::beta_distribution<>(a, b), p);
+                double const want = boost::math::quantile(boost::math::beta_distribution<>(a, b), p);
                 CHECK(beta_quantile(a, b, p) == doctest::Approx(want).epsilon(1e-12));
                 CHECK(incomplete_beta(a, b, want) == doctest::Approx(p).epsilon(1e-12));
             }
@@ -38,7 +37,6 @@ TEST_CASE("Beta(1, 1) is uniform, and the ends are pinned")
 
 TEST_CASE("bad parameters are said")
 {
-    CHECK_THROWS_AS(make_grid(variance_exploding{}, beta_grid(9, {.alpha = 0})),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(variance_exploding{}, beta_grid(9, {.alpha = 0})), std::invalid_argument);
     CHECK_THROWS_AS(beta_quantile(1, 1, 1.5), std::invalid_argument);
 }

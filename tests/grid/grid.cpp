@@ -12,18 +12,14 @@ using namespace alphabar;
 
 namespace {
 
-grid three()
-{
-    return {.times = {9, 5, 1}, .levels = {{0.1, 0.9}, {0.5, 0.5}, {0.9, 0.1}, {1, 0}}};
-}
+grid three() { return {.times = {9, 5, 1}, .levels = {{0.1, 0.9}, {0.5, 0.5}, {0.9, 0.1}, {1, 0}}}; }
 
 } // namespace
 
 TEST_CASE("a spec is any function from a path to a grid")
 {
     auto const mine = [](auto const& path) -> grid {
-        return {.times = {path.final_time()},
-                .levels = {path.level(path.final_time()), {1.0, 0.0}}};
+        return {.times = {path.final_time()}, .levels = {path.level(path.final_time()), {1.0, 0.0}}};
     };
     static_assert(grid_for<decltype(mine), rectified_flow> && grid_for<grid, rectified_flow> &&
                   !grid_for<int, rectified_flow>);
@@ -70,9 +66,7 @@ TEST_CASE("the noise that a sampler starts from")
 
 TEST_CASE("grids that cannot be sampled on are rejected")
 {
-    auto const rejected = [](grid const& g) {
-        CHECK_THROWS_AS(check(g, "test"), std::invalid_argument);
-    };
+    auto const rejected = [](grid const& g) { CHECK_THROWS_AS(check(g, "test"), std::invalid_argument); };
     double const nan = std::numeric_limits<double>::quiet_NaN();
     grid g = three();
     g.levels.pop_back();

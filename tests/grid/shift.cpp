@@ -20,11 +20,8 @@ TEST_CASE("a shift multiplies the noise ratio, and the ends stay")
     }
     CHECK(make_grid(rectified_flow{}, shifted_grid(trailing_grid(8), 1.0)) == plain);
     // shifts compose
-    CHECK(make_grid(rectified_flow{}, shifted_grid(shifted_grid(trailing_grid(2), 2.0), 3.0))
-              .times[1] == doctest::Approx(6.0 / 7.0));
+    CHECK(make_grid(rectified_flow{}, shifted_grid(shifted_grid(trailing_grid(2), 2.0), 3.0)).times[1] ==
+          doctest::Approx(6.0 / 7.0));
 }
 
-TEST_CASE("a bad shift is said")
-{
-    CHECK_THROWS_AS(shifted_grid(trailing_grid(8), 0.0), std::invalid_argument);
-}
+TEST_CASE("a bad shift is said") { CHECK_THROWS_AS(shifted_grid(trailing_grid(8), 0.0), std::invalid_argument); }

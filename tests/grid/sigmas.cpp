@@ -47,14 +47,12 @@ TEST_CASE("ends are pinned to their arguments and to the path's own ends")
     pinned(exponential_grid(13));
     pinned(polyexponential_grid(13, {.rho = 1.5}));
     pinned(kl_optimal_grid(13));
-    grid const g =
-        make_grid(variance_exploding{}, exponential_grid(5, {.sigma_min = 0.3, .sigma_max = 7.7}));
+    grid const g = make_grid(variance_exploding{}, exponential_grid(5, {.sigma_min = 0.3, .sigma_max = 7.7}));
     CHECK(g.levels[0].sigma == 7.7);
     CHECK(g.levels[4].sigma == 0.3);
     CHECK(make_grid(path, karras_grid(7, {.range = {.round_times = true}})).times[3] ==
           std::round(make_grid(path, karras_grid(7)).times[3]));
-    CHECK(make_grid(path, karras_grid(7, {.range = {.end = final_level::first}})).levels.back() ==
-          path.level(0));
+    CHECK(make_grid(path, karras_grid(7, {.range = {.end = final_level::first}})).levels.back() == path.level(0));
 }
 
 TEST_CASE("the formulas")
@@ -63,17 +61,14 @@ TEST_CASE("the formulas")
                p = make_grid(variance_exploding{}, polyexponential_grid(9)),
                k = make_grid(variance_exploding{}, kl_optimal_grid(9));
     for (std::size_t i = 0; i + 2 < 9; ++i)
-        CHECK(e.levels[i + 1].sigma / e.levels[i].sigma ==
-              Approx(e.levels[i + 2].sigma / e.levels[i + 1].sigma));
+        CHECK(e.levels[i + 1].sigma / e.levels[i].sigma == Approx(e.levels[i + 2].sigma / e.levels[i + 1].sigma));
     for (std::size_t i = 0; i < 9; ++i) {
         CHECK(p.levels[i].sigma == Approx(e.levels[i].sigma));
         double const u = static_cast<double>(i) / 8;
-        CHECK(std::atan(k.levels[i].sigma) ==
-              Approx(std::atan(80.0) + u * (std::atan(0.002) - std::atan(80.0))));
+        CHECK(std::atan(k.levels[i].sigma) == Approx(std::atan(80.0) + u * (std::atan(0.002) - std::atan(80.0))));
     }
     // rho = 1 is linear
-    CHECK(make_grid(variance_exploding{}, karras_grid(3, {.rho = 1})).levels[1].sigma ==
-          Approx(40.001));
+    CHECK(make_grid(variance_exploding{}, karras_grid(3, {.rho = 1})).levels[1].sigma == Approx(40.001));
 }
 
 TEST_CASE("one step is at sigma_max")
@@ -93,16 +88,13 @@ TEST_CASE("on rectified flow the grid is spaced in sigma = t")
 
 TEST_CASE("bad ends are said")
 {
-    CHECK_THROWS_WITH_AS(
-        make_grid(variance_exploding{}, karras_grid(5, {.range = {.sigma_min = 90}})),
-        "alphabar::karras_grid: sigma_min is 90; it must lie in (0, sigma_max)",
-        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make_grid(variance_exploding{}, karras_grid(5, {.range = {.sigma_min = 90}})),
+                         "alphabar::karras_grid: sigma_min is 90; it must lie in (0, sigma_max)",
+                         std::invalid_argument);
     CHECK_THROWS_AS(make_grid(variance_exploding{}, karras_grid(0)), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(variance_exploding{}, karras_grid(5, {.range = {.sigma_min = 0}})),
                     std::invalid_argument);
     CHECK_THROWS_AS(karras_grid(5, {.rho = 0}), std::invalid_argument);
-    CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, 2.0})),
-                    std::invalid_argument);
-    CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, NAN})),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, 2.0})), std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, NAN})), std::invalid_argument);
 }

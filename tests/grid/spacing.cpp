@@ -27,15 +27,13 @@ bool falls_strictly(times const& t)
 TEST_CASE("the times that papers and software name")
 {
     // diffusers, Stable Diffusion's scheduler: leading, offset 1
-    CHECK(leading_times(1000, 10, {.steps_offset = 1}) ==
-          times{901, 801, 701, 601, 501, 401, 301, 201, 101, 1});
+    CHECK(leading_times(1000, 10, {.steps_offset = 1}) == times{901, 801, 701, 601, 501, 401, 301, 201, 101, 1});
     // Lin et al. 2024, table 2, T = 1000, 10 steps, there counted from 1
     CHECK(leading_times(1000, 10) == times{900, 800, 700, 600, 500, 400, 300, 200, 100, 0});
     CHECK(linspace_times(1000, 10) == times{999, 888, 777, 666, 555, 444, 333, 222, 111, 0});
     CHECK(trailing_times(1000, 10) == times{999, 899, 799, 699, 599, 499, 399, 299, 199, 99});
     // numpy.linspace(0, 999, 7)[::-1]
-    CHECK(linspace_times(1000, 7, {.rounded = false}) ==
-          times{999.0, 832.5, 666.0, 499.5, 333.0, 166.5, 0.0});
+    CHECK(linspace_times(1000, 7, {.rounded = false}) == times{999.0, 832.5, 666.0, 499.5, 333.0, 166.5, 0.0});
     // DPM-Solver's software: one more, without the lowest
     CHECK(linspace_times(1000, 4, {.without_lowest = true}) == times{999, 749, 500, 250});
     CHECK(leading_times(1000, 4, {.without_lowest = true}) == times{800, 600, 400, 200});
@@ -46,17 +44,14 @@ TEST_CASE("every number of steps from 1 to T: N integer times, falling, pinned e
 {
     for (std::size_t T : {1u, 2u, 7u, 50u, 1000u})
         for (std::size_t n = 1; n <= T; ++n) {
-            times const leading = leading_times(T, n), trailing = trailing_times(T, n),
-                        linspace = linspace_times(T, n);
+            times const leading = leading_times(T, n), trailing = trailing_times(T, n), linspace = linspace_times(T, n);
             double const last = static_cast<double>(T - 1);
-            bool ok = leading.size() == n && trailing.size() == n && linspace.size() == n &&
-                      falls_strictly(leading) && falls_strictly(trailing) &&
-                      falls_strictly(linspace);
+            bool ok = leading.size() == n && trailing.size() == n && linspace.size() == n && falls_strictly(leading) &&
+                      falls_strictly(trailing) && falls_strictly(linspace);
             ok = ok && leading.back() == 0 && trailing.front() == last && trailing.back() >= 0 &&
                  linspace.front() == last && (n == 1 || linspace.back() == 0);
             for (std::size_t i = 0; i < n; ++i) { // within half of the real number, halves to even
-                double const t =
-                    static_cast<double>(T * (n - i)) - static_cast<double>(n) * (trailing[i] + 1);
+                double const t = static_cast<double>(T * (n - i)) - static_cast<double>(n) * (trailing[i] + 1);
                 ok = ok && 2 * std::abs(t) <= static_cast<double>(n);
             }
             if (!ok)
@@ -93,8 +88,8 @@ TEST_CASE("a grid has the table's own levels and ends where it is told")
     for (std::size_t i = 0; i < 7; ++i)
         CHECK(g.levels[i] == path.level(g.times[i]));
     CHECK(g.levels.back() == noise_level{1.0, 0.0});
-    CHECK(make_grid(path, leading_grid(5, {.steps_offset = 1, .end = final_level::first}))
-              .levels.back() == path.level(0));
+    CHECK(make_grid(path, leading_grid(5, {.steps_offset = 1, .end = final_level::first})).levels.back() ==
+          path.level(0));
     CHECK(g.usual == prediction::epsilon);
     CHECK(g.direction == grid::course::down);
 }
@@ -114,8 +109,7 @@ TEST_CASE("one step, and one time, work")
     CHECK(make_grid(support::table(1), leading_grid(1)).times == times{0});
     CHECK(make_grid(support::table(1), trailing_grid(1)).times == times{0});
     CHECK(make_grid(support::table(1), linspace_grid(1)).times == times{0});
-    CHECK(make_grid(support::table(1), linspace_grid(1, {.without_lowest = true})).times ==
-          times{0});
+    CHECK(make_grid(support::table(1), linspace_grid(1, {.without_lowest = true})).times == times{0});
 }
 
 TEST_CASE("bad numbers are said")
@@ -125,17 +119,14 @@ TEST_CASE("bad numbers are said")
                          "alphabar::leading_grid: the number of steps is 0; it must lie in [1, T]",
                          std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, leading_grid(1001)), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(
-        make_grid(path, leading_grid(1000, {.steps_offset = 1})),
-        "alphabar::leading_grid: steps_offset is 1; the first time must be at most T - 1",
-        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make_grid(path, leading_grid(1000, {.steps_offset = 1})),
+                         "alphabar::leading_grid: steps_offset is 1; the first time must be at most T - 1",
+                         std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, trailing_grid(1001)), std::invalid_argument);
-    CHECK_THROWS_AS(make_grid(path, linspace_grid(1000, {.without_lowest = true})),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(path, linspace_grid(1000, {.without_lowest = true})), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(rectified_flow{}, trailing_grid(0)), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, times_grid({500, 700})), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, times_grid({})), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, times_grid({1000})), std::invalid_argument);
-    CHECK_THROWS_AS(make_grid(path, times_grid({std::numeric_limits<double>::quiet_NaN()})),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(path, times_grid({std::numeric_limits<double>::quiet_NaN()})), std::invalid_argument);
 }

@@ -11,10 +11,7 @@ using alphabar::diffusers_config;
 
 namespace {
 
-std::string ddim(std::string const& fields)
-{
-    return "{\"_class_name\": \"DDIMScheduler\", " + fields + "}";
-}
+std::string ddim(std::string const& fields) { return "{\"_class_name\": \"DDIMScheduler\", " + fields + "}"; }
 
 /// The error of a text; fails the test where there is none.
 config_error error_of(std::string const& text)

@@ -60,8 +60,7 @@ TEST_CASE("what cannot be written is said, and leaves nothing behind")
     std::vector<std::uint8_t> const bytes(100'000, 7);
     CHECK(fault_of([&] { alphabar::write_bytes("/dev/full", bytes); }) == file_fault::unwritable);
     CHECK(std::filesystem::is_character_file("/dev/full"));
-    CHECK(fault_of([&] { alphabar::write_bytes(folder / "no/where", bytes); }) ==
-          file_fault::unwritable);
+    CHECK(fault_of([&] { alphabar::write_bytes(folder / "no/where", bytes); }) == file_fault::unwritable);
     CHECK(fault_of([&] { alphabar::write_bytes(folder.path(), bytes); }) == file_fault::unwritable);
     CHECK(std::filesystem::is_empty(folder.path()));
 }
@@ -72,6 +71,5 @@ TEST_CASE("the message names the file, the byte and the fault; a name from a fil
     CHECK(std::string(error.what()) == "a.bin: byte 7: the file ends here");
     CHECK(error.offset() == 7);
     CHECK(alphabar::detail::shown_name("a\nb\x1b[31m") == "\"a?b?[31m\"");
-    CHECK(alphabar::detail::shown_name(std::string(100, 'x')) ==
-          "\"" + std::string(60, 'x') + "...\"");
+    CHECK(alphabar::detail::shown_name(std::string(100, 'x')) == "\"" + std::string(60, 'x') + "...\"");
 }

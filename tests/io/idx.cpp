@@ -53,16 +53,14 @@ TEST_CASE("the bytes of a file mean what the format says")
     CHECK(array.extents == ab::shape{2, 3});
     CHECK(array.elements == bytes{1, 2, 3, 4, 5, 6});
     // int32, big-endian: 258 and -2
-    auto const wide = ab::parse_idx<std::int32_t>(
-        bytes{0, 0, 0x0c, 1, 0, 0, 0, 2, 0, 0, 1, 2, 255, 255, 255, 254});
+    auto const wide = ab::parse_idx<std::int32_t>(bytes{0, 0, 0x0c, 1, 0, 0, 0, 2, 0, 0, 1, 2, 255, 255, 255, 254});
     CHECK(wide.elements == std::vector<std::int32_t>{258, -2});
     // float 1.0 is 3f800000
-    CHECK(ab::parse_idx<float>(bytes{0, 0, 0x0d, 1, 0, 0, 0, 1, 0x3f, 0x80, 0, 0}).elements[0] ==
-          1.0f);
+    CHECK(ab::parse_idx<float>(bytes{0, 0, 0x0d, 1, 0, 0, 0, 1, 0x3f, 0x80, 0, 0}).elements[0] == 1.0f);
 }
 
-TEST_CASE_TEMPLATE("what is written is read back", T, std::uint8_t, std::int8_t, std::int16_t,
-                   std::int32_t, float, double)
+TEST_CASE_TEMPLATE("what is written is read back", T, std::uint8_t, std::int8_t, std::int16_t, std::int32_t, float,
+                   double)
 {
     support::scratch_folder const folder;
     std::vector<T> elements(2 * 3 * 4 * 5);
@@ -130,10 +128,7 @@ TEST_CASE("attacks: each bad file has its fault")
         {"the extents end early", {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0}, file_fault::truncated, 11},
         {"the first extent is 0", with(7, 0), file_fault::bad_extent, 4},
         {"the last extent is 0", with(11, 0), file_fault::bad_extent, 8},
-        {"2^32 - 1 twice",
-         {0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255},
-         file_fault::overflow,
-         8},
+        {"2^32 - 1 twice", {0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255}, file_fault::overflow, 8},
         {"2^32 - 1 three times",
          {0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
          file_fault::overflow,
@@ -149,14 +144,11 @@ TEST_CASE("attacks: each bad file has its fault")
         {"gzip of a wrong type", gzip(with(2, 7)), file_fault::bad_type, 2},
         {"gzip of a wrong magic", gzip(with(0, 1)), file_fault::bad_magic, 0},
         {"only gzip's magic", {0x1f, 0x8b}, file_fault::truncated, 0},
-        {"gzip cut in its header", bytes(packed.begin(), packed.begin() + 9), file_fault::truncated,
-         0},
-        {"gzip cut in its checksum", bytes(packed.begin(), packed.end() - 1), file_fault::truncated,
-         good.size()},
+        {"gzip cut in its header", bytes(packed.begin(), packed.begin() + 9), file_fault::truncated, 0},
+        {"gzip cut in its checksum", bytes(packed.begin(), packed.end() - 1), file_fault::truncated, good.size()},
         {"gzip with a wrong checksum", damaged, file_fault::bad_gzip, good.size()},
         {"gzip with a reserved block", wrong_block, file_fault::bad_gzip, 0},
-        {"gzip and something after it", joined({packed, {1, 2, 3}}), file_fault::bad_gzip,
-         packed.size()},
+        {"gzip and something after it", joined({packed, {1, 2, 3}}), file_fault::bad_gzip, packed.size()},
         {"a gzip bomb", bomb, file_fault::too_long, 13},
         {"named .gz, plain inside", good, file_fault::not_gzip, 0, "file.gz"},
         {"named .gz, text inside", support::bytes_of("hello"), file_fault::not_gzip, 0, "file.gz"},
@@ -177,8 +169,7 @@ TEST_CASE("attacks: each bad file has its fault")
     CHECK(fault_of([&] { ab::parse_idx<std::uint8_t>(packed); }) == file_fault::is_gzip);
     CHECK(fault_of([&] { ab::read_idx<std::uint8_t>(folder.path()); }) == file_fault::not_a_file);
     ab::write_bytes(folder / "file", gzip(good));
-    CHECK(fault_of([&] { ab::read_idx<std::uint8_t>(folder / "file", 5); }) ==
-          file_fault::too_large);
+    CHECK(fault_of([&] { ab::read_idx<std::uint8_t>(folder / "file", 5); }) == file_fault::too_large);
 }
 
 TEST_CASE("every prefix and every changed byte is read or refused, never more")
@@ -204,12 +195,10 @@ TEST_CASE("the writer refuses what no file can hold")
 {
     support::scratch_folder const folder;
     bytes const two{1, 2};
-    CHECK_THROWS_WITH_AS(ab::write_idx<std::uint8_t>(folder / "a", {3}, two),
-                         doctest::Contains("elements.size() is 2"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::write_idx<std::uint8_t>(folder / "a", {3}, two), doctest::Contains("elements.size() is 2"),
+                         std::invalid_argument);
     CHECK_THROWS_AS(ab::write_idx<std::uint8_t>(folder / "a", {}, two), std::invalid_argument);
-    CHECK_THROWS_AS(ab::write_idx<std::uint8_t>(folder / "a", {0, 2}, bytes{}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::write_idx<std::uint8_t>(folder / "a", {0, 2}, bytes{}), std::invalid_argument);
     CHECK(std::filesystem::is_empty(folder.path()));
-    CHECK(fault_of([&] { ab::write_idx<std::uint8_t>("/dev/full", {2}, two); }) ==
-          file_fault::unwritable);
+    CHECK(fault_of([&] { ab::write_idx<std::uint8_t>("/dev/full", {2}, two); }) == file_fault::unwritable);
 }

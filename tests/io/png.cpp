@@ -33,12 +33,8 @@ TEST_CASE("what is written is what libpng reads")
 {
     support::scratch_folder const folder;
     std::mt19937 random(1);
-    for (ab::picture_size const size : {ab::picture_size{1, 1, 1},
-                                        {1, 1, 3},
-                                        {3, 2, 1},
-                                        {5, 7, 3},
-                                        {1, 3000, 1},
-                                        {700, 301, 3}}) {
+    for (ab::picture_size const size :
+         {ab::picture_size{1, 1, 1}, {1, 1, 3}, {3, 2, 1}, {5, 7, 3}, {1, 3000, 1}, {700, 301, 3}}) {
         bytes pixels(size.width * size.height * size.channels);
         for (auto& p : pixels)
             p = static_cast<std::uint8_t>(random());
@@ -84,20 +80,16 @@ TEST_CASE("attacks: sizes that no picture has, places that take none")
                                         {2, 3, 1},
                                         {2, 2, 1}})
         CHECK_THROWS_AS(ab::write_png(folder / "a.png", size, span), std::invalid_argument);
-    CHECK_THROWS_WITH_AS(ab::write_png(folder / "a.png", {0, 12, 1}, span),
-                         doctest::Contains("width is 0"), std::invalid_argument);
-    CHECK_THROWS_AS(ab::to_bytes(std::vector<float>(2), std::span<std::uint8_t>()),
-                    std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::write_png(folder / "a.png", {0, 12, 1}, span), doctest::Contains("width is 0"),
+                         std::invalid_argument);
+    CHECK_THROWS_AS(ab::to_bytes(std::vector<float>(2), std::span<std::uint8_t>()), std::invalid_argument);
     bytes one(1);
     CHECK_THROWS_AS(ab::to_bytes(std::vector<float>(1), one, 1.0f, 1.0f), std::invalid_argument);
-    CHECK_THROWS_AS(ab::to_bytes(std::vector<float>(1), one, 0.0f, std::nanf("")),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::to_bytes(std::vector<float>(1), one, 0.0f, std::nanf("")), std::invalid_argument);
     CHECK(std::filesystem::is_empty(folder.path()));
 
-    CHECK(support::fault_of([&] { ab::write_png("/dev/full", {12, 1, 1}, span); }) ==
-          ab::file_fault::unwritable);
+    CHECK(support::fault_of([&] { ab::write_png("/dev/full", {12, 1, 1}, span); }) == ab::file_fault::unwritable);
     CHECK(support::fault_of([&] { ab::write_png(folder / "no/a.png", {12, 1, 1}, span); }) ==
           ab::file_fault::unwritable);
-    CHECK(support::fault_of([&] { ab::write_png(folder.path(), {12, 1, 1}, span); }) ==
-          ab::file_fault::unwritable);
+    CHECK(support::fault_of([&] { ab::write_png(folder.path(), {12, 1, 1}, span); }) == ab::file_fault::unwritable);
 }

@@ -31,8 +31,7 @@ bytes little_endian(std::uint64_t n)
 
 /// A file of that header and so many bytes of data; its length field says `announced` where that is
 /// given.
-bytes file_of(std::string const& header, std::size_t data = 0,
-              std::optional<std::uint64_t> announced = {})
+bytes file_of(std::string const& header, std::size_t data = 0, std::optional<std::uint64_t> announced = {})
 {
     bytes file = little_endian(announced.value_or(header.size()));
     file.insert(file.end(), header.begin(), header.end());
@@ -41,17 +40,15 @@ bytes file_of(std::string const& header, std::size_t data = 0,
 }
 
 /// A header with one tensor "a".
-std::string one(std::string const& shape, std::string const& offsets,
-                std::string const& type = "F32")
+std::string one(std::string const& shape, std::string const& offsets, std::string const& type = "F32")
 {
-    return R"({"a":{"dtype":")" + type + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets +
-           "}}";
+    return R"({"a":{"dtype":")" + type + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
 }
 
 std::string u8(std::string const& name, std::size_t begin, std::size_t end)
 {
-    return "\"" + name + R"(":{"dtype":"U8","shape":[)" + std::to_string(end - begin) +
-           R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+    return "\"" + name + R"(":{"dtype":"U8","shape":[)" + std::to_string(end - begin) + R"(],"data_offsets":[)" +
+           std::to_string(begin) + "," + std::to_string(end) + "]}";
 }
 
 std::string repeated(std::string const& text, std::size_t times)
@@ -91,11 +88,9 @@ TEST_CASE("what is written is read back, and written again it has the same bytes
     support::scratch_folder const folder;
     float const nan = std::numeric_limits<float>::quiet_NaN();
     ab::safetensors_writer writer;
-    writer.add("weights/\"0\"", {2, 2},
-               std::vector<float>{1.5f, -0.0f, nan, std::numeric_limits<float>::infinity()});
+    writer.add("weights/\"0\"", {2, 2}, std::vector<float>{1.5f, -0.0f, nan, std::numeric_limits<float>::infinity()});
     writer.add("odd", {3}, bytes{1, 2, 3});
-    writer.add("moments", {1, 2},
-               std::vector<double>{5e-324, -1e308}); // begins at byte 19: aligned to nothing
+    writer.add("moments", {1, 2}, std::vector<double>{5e-324, -1e308}); // begins at byte 19: aligned to nothing
     writer.add("scalar", {}, std::vector<std::int64_t>{-5});
     writer.add("none", {0}, std::vector<std::uint16_t>{});
     writer.metadata["config"] = "line\nline \xe2\x82\xac \"quoted\"";
@@ -146,20 +141,16 @@ TEST_CASE("unusual files that are right")
              {"no tensors", file_of("{}"), 0},
              {"white space before", file_of(" \n\t" + two, 4), 2},
              {"white space after", file_of(two + "   ", 4), 2},
-             {"tensors in another order",
-              file_of("{" + u8("b", 2, 4) + "," + u8("a", 0, 2) + "}", 4), 2},
+             {"tensors in another order", file_of("{" + u8("b", 2, 4) + "," + u8("a", 0, 2) + "}", 4), 2},
              {"an empty tensor between two others",
               file_of("{" + u8("a", 0, 2) + "," + u8("e", 2, 2) + "," + u8("b", 2, 4) + "}", 4), 3},
              {"empty metadata", file_of(R"({"__metadata__":{}})"), 0},
-             {"a metadata value of 1 MiB",
-              file_of(R"({"__metadata__":{"a":")" + std::string(1 << 20, 'x') + "\"}}"), 0},
+             {"a metadata value of 1 MiB", file_of(R"({"__metadata__":{"a":")" + std::string(1 << 20, 'x') + "\"}}"),
+              0},
              {"four bits, an even count", file_of(one("[2]", "[0,1]", "F4"), 1), 1},
              {"six bits, whole bytes", file_of(one("[4]", "[0,3]", "F6_E2M3"), 3), 1},
              {"F32 that begins at an odd byte",
-              file_of("{" + u8("a", 0, 1) +
-                          R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
-                      5),
-              2},
+              file_of("{" + u8("a", 0, 1) + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})", 5), 2},
          }) {
         CAPTURE(std::string(r.what));
         CHECK(ab::parse_safetensors(r.file).tensors().size() == r.tensors);
@@ -187,8 +178,7 @@ TEST_CASE("attacks: each bad file has its fault")
         {"N = 100,000,001", file_of("{}", 0, 100'000'001), file_fault::bad_header},
         {"N = 100,000,000 in a small file", file_of("{}", 0, 100'000'000), file_fault::truncated},
         {"N one more than there is", file_of("{}", 0, 3), file_fault::truncated},
-        {"N one less than the header", file_of("{" + a + "}", 1, a.size() + 1),
-         file_fault::bad_json},
+        {"N one less than the header", file_of("{" + a + "}", 1, a.size() + 1), file_fault::bad_json},
         // JSON
         {"no UTF-8", file_of("{\"\xff\":1}"), file_fault::bad_json},
         {"overlong UTF-8", file_of("{\"\xc0\xaf\":1}"), file_fault::bad_json},
@@ -212,58 +202,40 @@ TEST_CASE("attacks: each bad file has its fault")
         {"a string", file_of("\"a\""), file_fault::bad_structure},
         {"null", file_of("null"), file_fault::bad_structure},
         {"depth 100,000", file_of(std::string(100'000, '[')), file_fault::bad_structure},
-        {"depth 100,000 in a name", file_of("{\"a\":" + repeated("{\"a\":", 100'000)),
-         file_fault::unknown_field},
-        {"depth 100,000 in a shape", file_of(R"({"a":{"shape":)" + std::string(100'000, '[')),
-         file_fault::bad_extent},
+        {"depth 100,000 in a name", file_of("{\"a\":" + repeated("{\"a\":", 100'000)), file_fault::unknown_field},
+        {"depth 100,000 in a shape", file_of(R"({"a":{"shape":)" + std::string(100'000, '[')), file_fault::bad_extent},
         {"a tensor that is a number", file_of(R"({"a":1})"), file_fault::bad_structure},
         {"a tensor that is an array", file_of(R"({"a":[]})"), file_fault::bad_structure},
-        {"a duplicate tensor",
-         file_of("{" + u8("a", 0, 1) + "," + u8("b", 1, 2) + "," + u8("a", 2, 3) + "}", 3),
+        {"a duplicate tensor", file_of("{" + u8("a", 0, 1) + "," + u8("b", 1, 2) + "," + u8("a", 2, 3) + "}", 3),
          file_fault::duplicate},
-        {"a duplicate tensor, escaped",
-         file_of("{" + u8("a", 0, 1) + "," + u8("\\u0061", 1, 2) + "}", 2), file_fault::duplicate},
-        {"a duplicate dtype",
-         file_of(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
+        {"a duplicate tensor, escaped", file_of("{" + u8("a", 0, 1) + "," + u8("\\u0061", 1, 2) + "}", 2),
          file_fault::duplicate},
-        {"a duplicate shape",
-         file_of(R"({"a":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}})", 1),
+        {"a duplicate dtype", file_of(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
          file_fault::duplicate},
-        {"duplicate data_offsets",
-         file_of(R"({"a":{"data_offsets":[0,1],"shape":[1],"data_offsets":[0,1]}})", 1),
+        {"a duplicate shape", file_of(R"({"a":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}})", 1),
          file_fault::duplicate},
-        {"duplicate __metadata__", file_of(R"({"__metadata__":{},"__metadata__":{}})"),
+        {"duplicate data_offsets", file_of(R"({"a":{"data_offsets":[0,1],"shape":[1],"data_offsets":[0,1]}})", 1),
          file_fault::duplicate},
-        {"a duplicate key in it", file_of(R"({"__metadata__":{"a":"1","a":"2"}})"),
-         file_fault::duplicate},
-        {"metadata that is a string", file_of(R"({"__metadata__":"a"})"),
-         file_fault::bad_structure},
-        {"metadata that is a number", file_of(R"({"__metadata__":{"a":1}})"),
-         file_fault::bad_structure},
-        {"metadata that is an object", file_of(R"({"__metadata__":{"a":{}}})"),
-         file_fault::bad_structure},
-        {"metadata that is null", file_of(R"({"__metadata__":{"a":null}})"),
-         file_fault::bad_structure},
+        {"duplicate __metadata__", file_of(R"({"__metadata__":{},"__metadata__":{}})"), file_fault::duplicate},
+        {"a duplicate key in it", file_of(R"({"__metadata__":{"a":"1","a":"2"}})"), file_fault::duplicate},
+        {"metadata that is a string", file_of(R"({"__metadata__":"a"})"), file_fault::bad_structure},
+        {"metadata that is a number", file_of(R"({"__metadata__":{"a":1}})"), file_fault::bad_structure},
+        {"metadata that is an object", file_of(R"({"__metadata__":{"a":{}}})"), file_fault::bad_structure},
+        {"metadata that is null", file_of(R"({"__metadata__":{"a":null}})"), file_fault::bad_structure},
         // fields
-        {"no dtype", file_of(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1),
-         file_fault::missing_field},
-        {"no shape", file_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1),
-         file_fault::missing_field},
-        {"no data_offsets", file_of(R"({"a":{"dtype":"U8","shape":[1]}})", 1),
-         file_fault::missing_field},
+        {"no dtype", file_of(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1), file_fault::missing_field},
+        {"no shape", file_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1), file_fault::missing_field},
+        {"no data_offsets", file_of(R"({"a":{"dtype":"U8","shape":[1]}})", 1), file_fault::missing_field},
         {"no fields", file_of(R"({"a":{}})"), file_fault::missing_field},
-        {"a field too many",
-         file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}})", 1),
+        {"a field too many", file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}})", 1),
          file_fault::unknown_field},
         {"an unknown dtype", file_of(one("[1]", "[0,4]", "F33"), 4), file_fault::bad_type},
         {"a lower-case dtype", file_of(one("[1]", "[0,4]", "f32"), 4), file_fault::bad_type},
-        {"a dtype that is a number",
-         file_of(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,1]}})", 1),
+        {"a dtype that is a number", file_of(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,1]}})", 1),
          file_fault::bad_structure},
         {"a dtype that is null", file_of(R"({"a":{"dtype":null}})"), file_fault::bad_structure},
         {"four bits, an odd count", file_of(one("[3]", "[0,2]", "F4"), 2), file_fault::bad_size},
-        {"six bits, no whole bytes", file_of(one("[3]", "[0,3]", "F6_E3M2"), 3),
-         file_fault::bad_size},
+        {"six bits, no whole bytes", file_of(one("[3]", "[0,3]", "F6_E3M2"), 3), file_fault::bad_size},
         // shape
         {"a negative extent", file_of(one("[-1]", "[0,4]"), 4), file_fault::bad_extent},
         {"a fraction", file_of(one("[1.5]", "[0,4]"), 4), file_fault::bad_extent},
@@ -275,46 +247,34 @@ TEST_CASE("attacks: each bad file has its fault")
         {"an array as extent", file_of(one("[[1]]", "[0,4]"), 4), file_fault::bad_extent},
         {"a shape that is a number", file_of(one("1", "[0,4]"), 4), file_fault::bad_extent},
         {"a shape that is null", file_of(one("null", "[0,4]"), 4), file_fault::bad_extent},
-        {"an extent of 2^63", file_of(one("[9223372036854775808]", "[0,4]"), 4),
-         file_fault::overflow},
-        {"an extent of 2^64", file_of(one("[18446744073709551616]", "[0,4]"), 4),
-         file_fault::bad_extent},
-        {"[2, 2^64 - 2]", file_of(one("[2,18446744073709551614]", "[0,4]"), 4),
-         file_fault::overflow},
+        {"an extent of 2^63", file_of(one("[9223372036854775808]", "[0,4]"), 4), file_fault::overflow},
+        {"an extent of 2^64", file_of(one("[18446744073709551616]", "[0,4]"), 4), file_fault::bad_extent},
+        {"[2, 2^64 - 2]", file_of(one("[2,18446744073709551614]", "[0,4]"), 4), file_fault::overflow},
         {"[2^32, 2^32]", file_of(one("[4294967296,4294967296]", "[0,0]"), 0), file_fault::overflow},
-        {"[2^63, 2, 0]: the zero hides an overflow",
-         file_of(one("[9223372036854775808,2,0]", "[0,0]"), 0), file_fault::overflow},
-        {"[0, 2^63, 2]", file_of(one("[0,9223372036854775808,2]", "[0,0]", "F4"), 0),
+        {"[2^63, 2, 0]: the zero hides an overflow", file_of(one("[9223372036854775808,2,0]", "[0,0]"), 0),
          file_fault::overflow},
-        {"10,000 extents", file_of(one("[" + repeated("1,", 9999) + "1]", "[0,4]"), 4),
-         file_fault::bad_rank},
+        {"[0, 2^63, 2]", file_of(one("[0,9223372036854775808,2]", "[0,0]", "F4"), 0), file_fault::overflow},
+        {"10,000 extents", file_of(one("[" + repeated("1,", 9999) + "1]", "[0,4]"), 4), file_fault::bad_rank},
         // offsets
         {"an end before its begin", file_of(one("[1]", "[4,0]"), 4), file_fault::bad_offsets},
         {"a negative offset", file_of(one("[1]", "[-4,0]"), 4), file_fault::bad_offsets},
         {"one offset", file_of(one("[1]", "[0]"), 4), file_fault::bad_offsets},
         {"no offset", file_of(one("[1]", "[]"), 4), file_fault::bad_offsets},
         {"three offsets", file_of(one("[1]", "[0,4,8]"), 4), file_fault::bad_offsets},
-        {"offsets that are fractions", file_of(one("[1]", "[0.0,4.0]"), 4),
-         file_fault::bad_offsets},
+        {"offsets that are fractions", file_of(one("[1]", "[0.0,4.0]"), 4), file_fault::bad_offsets},
         {"offsets that are null", file_of(one("[1]", "null"), 4), file_fault::bad_offsets},
-        {"offsets that are strings", file_of(one("[1]", "[\"0\",\"4\"]"), 4),
-         file_fault::bad_offsets},
+        {"offsets that are strings", file_of(one("[1]", "[\"0\",\"4\"]"), 4), file_fault::bad_offsets},
         {"offsets past the end", file_of(one("[2]", "[0,8]"), 4), file_fault::truncated},
-        {"offsets near 2^64", file_of(one("[1]", "[18446744073709551611,18446744073709551615]"), 4),
-         file_fault::hole},
+        {"offsets near 2^64", file_of(one("[1]", "[18446744073709551611,18446744073709551615]"), 4), file_fault::hole},
         {"too few bytes for the shape", file_of(one("[2]", "[0,4]"), 4), file_fault::bad_size},
         {"too many bytes for the shape", file_of(one("[1]", "[0,8]"), 8), file_fault::bad_size},
         {"bytes for a shape with a 0", file_of(one("[0]", "[0,4]"), 4), file_fault::bad_size},
         {"no bytes for a scalar", file_of(one("[]", "[0,0]")), file_fault::bad_size},
-        {"one byte shared", file_of("{" + u8("a", 0, 3) + "," + u8("b", 2, 4) + "}", 4),
-         file_fault::overlap},
-        {"all bytes shared", file_of("{" + u8("a", 0, 4) + "," + u8("b", 0, 4) + "}", 4),
-         file_fault::overlap},
-        {"a hole of one byte", file_of("{" + u8("a", 0, 2) + "," + u8("b", 3, 4) + "}", 4),
-         file_fault::hole},
+        {"one byte shared", file_of("{" + u8("a", 0, 3) + "," + u8("b", 2, 4) + "}", 4), file_fault::overlap},
+        {"all bytes shared", file_of("{" + u8("a", 0, 4) + "," + u8("b", 0, 4) + "}", 4), file_fault::overlap},
+        {"a hole of one byte", file_of("{" + u8("a", 0, 2) + "," + u8("b", 3, 4) + "}", 4), file_fault::hole},
         {"a hole at the start", file_of("{" + u8("a", 1, 4) + "}", 4), file_fault::hole},
-        {"a byte after the last tensor", file_of("{" + u8("a", 0, 4) + "}", 5),
-         file_fault::too_long},
+        {"a byte after the last tensor", file_of("{" + u8("a", 0, 4) + "}", 5), file_fault::too_long},
         {"bytes and no tensor", file_of("{}", 5), file_fault::too_long},
         {"a byte short", file_of("{" + u8("a", 0, 4) + "}", 3), file_fault::truncated},
     };
@@ -322,8 +282,7 @@ TEST_CASE("attacks: each bad file has its fault")
     for (attack const& tried : attacks) {
         CAPTURE(std::string(tried.what));
         std::string said;
-        std::optional<file_fault> const fault =
-            support::fault_of([&] { ab::parse_safetensors(tried.file); }, &said);
+        std::optional<file_fault> const fault = support::fault_of([&] { ab::parse_safetensors(tried.file); }, &said);
         CAPTURE(said);
         CHECK(fault.has_value());
         if (fault)
@@ -341,25 +300,21 @@ TEST_CASE("attacks by number stay within time and memory")
     };
     // 100,000 tensors of the same 1,000 bytes
     CHECK(support::fault_of([&] {
-              ab::parse_safetensors(
-                  file_of(many(100'000, [](auto const& name) { return u8(name, 0, 1000); }), 1000));
+              ab::parse_safetensors(file_of(many(100'000, [](auto const& name) { return u8(name, 0, 1000); }), 1000));
           }) == file_fault::overlap);
     // 200,000 empty tensors are a file like another
-    CHECK(ab::parse_safetensors(
-              file_of(many(200'000, [](auto const& name) { return u8(name, 0, 0); })))
+    CHECK(ab::parse_safetensors(file_of(many(200'000, [](auto const& name) { return u8(name, 0, 0); })))
               .tensors()
               .size() == 200'000);
     // the same name 100,000 times
     CHECK(support::fault_of([&] {
-              ab::parse_safetensors(
-                  file_of(many(100'000, [](auto const&) { return u8("a", 0, 0); })));
+              ab::parse_safetensors(file_of(many(100'000, [](auto const&) { return u8("a", 0, 0); })));
           }) == file_fault::duplicate);
 }
 
 TEST_CASE("faults say where")
 {
-    std::string const header =
-        R"({"tensor":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})";
+    std::string const header = R"({"tensor":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})";
     try {
         ab::parse_safetensors(file_of(header, 4), "model");
         FAIL("accepted");
@@ -378,10 +333,8 @@ TEST_CASE("every prefix and random changes are read or refused, never more")
     writer.metadata["step"] = "1";
     bytes const file = writer.bytes();
     for (std::size_t n = 0; n < file.size(); ++n)
-        CHECK(support::fault_of([&] {
-            ab::parse_safetensors(
-                bytes(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(n)));
-        }));
+        CHECK(support::fault_of(
+            [&] { ab::parse_safetensors(bytes(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(n))); }));
     std::mt19937 random(1);
     std::string const likely = "{}[]\":,0123456789-.eE\\u ";
     for (int i = 0; i < 20'000; ++i) {
@@ -401,10 +354,8 @@ TEST_CASE("what is no file is said to be none")
 {
     support::scratch_folder const folder;
     REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
-    CHECK(support::fault_of([&] { ab::read_safetensors(folder.path()); }) ==
-          file_fault::not_a_file);
-    CHECK(support::fault_of([&] { ab::read_safetensors(folder / "pipe"); }) ==
-          file_fault::not_a_file);
+    CHECK(support::fault_of([&] { ab::read_safetensors(folder.path()); }) == file_fault::not_a_file);
+    CHECK(support::fault_of([&] { ab::read_safetensors(folder / "pipe"); }) == file_fault::not_a_file);
     CHECK(support::fault_of([&] { ab::read_safetensors("/dev/zero"); }) == file_fault::not_a_file);
     CHECK(support::fault_of([&] { ab::read_safetensors(folder / "no"); }) == file_fault::missing);
 }

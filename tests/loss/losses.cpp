@@ -67,19 +67,31 @@ static_assert(ab::smooth_l1{0}(-5.0).value == 5 && ab::smooth_l1{0}(0.0).derivat
 
 TEST_CASE("losses and gradients are torch's")
 {
-    check_recorded(ab::mse{}, {{0.5, 1.5}, {0.5978724878850963, 0.5959725179252316}, -0.1895039534544946, 0.550538348525618});
+    check_recorded(ab::mse{},
+                   {{0.5, 1.5}, {0.5978724878850963, 0.5959725179252316}, -0.1895039534544946, 0.550538348525618});
     check_recorded(ab::mse{}, {{1, 1}, {4.185107415195674, 4.171807625476622}, -2.653055348362925, 2.5691789597862176},
                    ab::reduction::sum);
-    check_recorded(ab::l1{}, {{0.5, 1.5}, {0.598716363885629, 0.6081641495003492}, -0.07142857142857142, 0.21428571428571427});
-    check_recorded(ab::smooth_l1{1}, {{0.5, 1.5}, {0.29000042764636463, 0.2866157934086793}, -0.07142857142857142, 0.21428571428571427});
-    check_recorded(ab::smooth_l1{0.1}, {{0.5, 1.5}, {0.548716363885629, 0.5609443941177951}, -0.07142857142857142, 0.21428571428571427});
-    check_recorded(ab::smooth_l1{0}, {{1, 1}, {0.598716363885629, 0.6081641495003492}, -0.14285714285714285, 0.14285714285714285});
-    check_recorded(ab::pseudo_huber_loss(0.001), {{0.5, 1.5}, {0.0011954365773040115, 0.0012143347013575043}, -0.00014285710226526435, 0.0004285712987147473});
-    check_recorded(ab::pseudo_huber_loss(0.1), {{1, 1}, {0.1032456456448708, 0.10600459731259936}, -0.028490589166742224, 0.028485248899410984});
-    check_recorded(ab::pseudo_huber_loss(1), {{1, 1}, {0.473473264269961, 0.47466862941012217}, -0.22814935639065054, 0.22545477569181432});
-    check_recorded(ab::pseudo_smooth_l1_loss(0.001), {{1, 1}, {1.1954365773040116, 1.2143347013575045}, -0.2857142045305287, 0.28571419914316487});
-    check_recorded(ab::lcm_huber_loss(), {{0.5, 1.5}, {0.5977182886520058, 0.6071673506787523}, -0.07142855113263218, 0.21428564935737363});
-    check_recorded(ab::lcm_huber_loss(0.03), {{0.5, 1.5}, {0.5704305168076129, 0.5808421460321254}, -0.07141031207933546, 0.21422730264469506});
+    check_recorded(ab::l1{},
+                   {{0.5, 1.5}, {0.598716363885629, 0.6081641495003492}, -0.07142857142857142, 0.21428571428571427});
+    check_recorded(ab::smooth_l1{1},
+                   {{0.5, 1.5}, {0.29000042764636463, 0.2866157934086793}, -0.07142857142857142, 0.21428571428571427});
+    check_recorded(ab::smooth_l1{0.1},
+                   {{0.5, 1.5}, {0.548716363885629, 0.5609443941177951}, -0.07142857142857142, 0.21428571428571427});
+    check_recorded(ab::smooth_l1{0},
+                   {{1, 1}, {0.598716363885629, 0.6081641495003492}, -0.14285714285714285, 0.14285714285714285});
+    check_recorded(
+        ab::pseudo_huber_loss(0.001),
+        {{0.5, 1.5}, {0.0011954365773040115, 0.0012143347013575043}, -0.00014285710226526435, 0.0004285712987147473});
+    check_recorded(ab::pseudo_huber_loss(0.1),
+                   {{1, 1}, {0.1032456456448708, 0.10600459731259936}, -0.028490589166742224, 0.028485248899410984});
+    check_recorded(ab::pseudo_huber_loss(1),
+                   {{1, 1}, {0.473473264269961, 0.47466862941012217}, -0.22814935639065054, 0.22545477569181432});
+    check_recorded(ab::pseudo_smooth_l1_loss(0.001),
+                   {{1, 1}, {1.1954365773040116, 1.2143347013575045}, -0.2857142045305287, 0.28571419914316487});
+    check_recorded(ab::lcm_huber_loss(),
+                   {{0.5, 1.5}, {0.5977182886520058, 0.6071673506787523}, -0.07142855113263218, 0.21428564935737363});
+    check_recorded(ab::lcm_huber_loss(0.03),
+                   {{0.5, 1.5}, {0.5704305168076129, 0.5808421460321254}, -0.07141031207933546, 0.21422730264469506});
 }
 
 TEST_CASE("one root over a sample is torch's")
@@ -89,7 +101,8 @@ TEST_CASE("one root over a sample is torch's")
     std::vector<double> gradient(14);
     std::array<double, 2> values{}, alone{};
     std::array<double, 2> const weights{0.5, 1.5};
-    ab::sample_losses(ab::sample_pseudo_huber{0.03}, ab::view(x, s), ab::view(y, s), values, ab::view(gradient, s), {.weights = weights});
+    ab::sample_losses(ab::sample_pseudo_huber{0.03}, ab::view(x, s), ab::view(y, s), values, ab::view(gradient, s),
+                      {.weights = weights});
     CHECK(values[0] == doctest::Approx(2.0159734639519824).epsilon(1e-14));
     CHECK(values[1] == doctest::Approx(2.012720643033849).epsilon(1e-14));
     CHECK(gradient[3] == doctest::Approx(-0.3241800779808636).epsilon(1e-13));
@@ -214,7 +227,8 @@ TEST_CASE("bad input throws and nothing is written")
     auto const run = [&](auto const& loss, std::span<double> out, ab::loss_options const& options = {}) {
         ab::sample_losses(loss, ab::view(x, s), ab::view(y, s), out, ab::view(gradient, s), options);
     };
-    CHECK_THROWS_WITH_AS(run(ab::huber{0}, values), "alphabar::sample_losses: huber's delta is 0; it must be positive and finite",
+    CHECK_THROWS_WITH_AS(run(ab::huber{0}, values),
+                         "alphabar::sample_losses: huber's delta is 0; it must be positive and finite",
                          std::invalid_argument);
     CHECK_THROWS_AS(run(ab::huber{not_a_number}, values), std::invalid_argument);
     CHECK_THROWS_AS(run(ab::smooth_l1{-1}, values), std::invalid_argument);
@@ -225,7 +239,8 @@ TEST_CASE("bad input throws and nothing is written")
     CHECK_THROWS_AS(run(ab::mse{}, values, {.weights = three}), std::invalid_argument);
     CHECK_THROWS_AS(ab::sample_losses(ab::mse{}, ab::view(x, s), ab::view(y, {3, 2}), values, ab::view(gradient, s)),
                     std::invalid_argument);
-    CHECK_THROWS_AS(ab::sample_losses(ab::sample_pseudo_huber{}, ab::view(x, s), ab::view(y, {3, 2}), values, ab::view(gradient, s)),
+    CHECK_THROWS_AS(ab::sample_losses(ab::sample_pseudo_huber{}, ab::view(x, s), ab::view(y, {3, 2}), values,
+                                      ab::view(gradient, s)),
                     std::invalid_argument);
     CHECK(gradient == std::vector<double>(6, 7.0));
     CHECK(values == std::array<double, 2>{3, 3});

@@ -39,7 +39,8 @@ double error(std::uint32_t w0, std::uint32_t w1)
     detail::plain::box_muller(w0, w1, cosine, sine);
     long double const u = (static_cast<long double>(w0) + 0.5L) * 0x1p-32L;
     long double const angle = 2 * std::numbers::pi_v<long double> * (static_cast<long double>(w1) + 0.5L) * 0x1p-32L;
-    long double const r = std::sqrt(-2 * (w0 >> 31 ? std::log1p(-((static_cast<long double>(~w0) + 0.5L) * 0x1p-32L)) : std::log(u)));
+    long double const r =
+        std::sqrt(-2 * (w0 >> 31 ? std::log1p(-((static_cast<long double>(~w0) + 0.5L) * 0x1p-32L)) : std::log(u)));
     return static_cast<double>(std::max(std::abs(r * std::cos(angle) - static_cast<long double>(cosine)),
                                         std::abs(r * std::sin(angle) - static_cast<long double>(sine))));
 }
@@ -94,7 +95,8 @@ TEST_CASE("every instruction set writes the same bits, at any offset and length"
     for (isa way : ways()) {
         INFO("instruction set " << static_cast<int>(way));
         for (std::size_t first : {0u, 1u, 2u, 3u, 4u, 5u, 31u, 127u, 128u, 130u})
-            for (std::size_t n : {0u, 1u, 2u, 3u, 4u, 7u, 16u, 31u, 33u, 64u, 127u, 128u, 129u, 131u, 255u, 256u, 1000u, 1800u}) {
+            for (std::size_t n :
+                 {0u, 1u, 2u, 3u, 4u, 7u, 16u, 31u, 33u, 64u, 127u, 128u, 129u, 131u, 255u, 256u, 1000u, 1800u}) {
                 std::vector<float> out(n + 2, 77.0f); // a guard on either side
                 detail::fill_normals(way, start, first, out.data() + 1, n);
                 CHECK(std::memcmp(out.data() + 1, expected.data() + first, n * sizeof(float)) == 0);

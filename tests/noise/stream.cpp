@@ -33,17 +33,47 @@ TEST_CASE("the known answers: words exactly, normals to 1e-6")
     };
     using enum ab::purpose;
     for (known const& k : {
-             known{0, 0, initial, 0, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+             known{0,
+                   0,
+                   initial,
+                   0,
+                   0,
+                   {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
                    {0.99113767993038581761, -0.92466258766553499626, -0.61760895945919058736, -0.48206858748717967833}},
-             known{42, 0, initial, 0, 0, {0x9ceaf053, 0x77f5493b, 0x12bf50ad, 0x5742b3d7},
+             known{42,
+                   0,
+                   initial,
+                   0,
+                   0,
+                   {0x9ceaf053, 0x77f5493b, 0x12bf50ad, 0x5742b3d7},
                    {-0.97018979001976912713, 0.19401895535991237063, -1.23562074331802196347, 1.92392674975358302092}},
-             known{42, 0, initial, 0, 1, {0xfcdb2127, 0x53ba6cfd, 0x838f5a6e, 0x744e06fb},
+             known{42,
+                   0,
+                   initial,
+                   0,
+                   1,
+                   {0xfcdb2127, 0x53ba6cfd, 0x838f5a6e, 0x744e06fb},
                    {-0.07318150844555862400, 0.13913749630344876551, -1.10666503106588165473, 0.32668295984905282303}},
-             known{42, 1, initial, 0, 0, {0x02933769, 0x2051e913, 0x3b68b038, 0xb62c409c},
+             known{42,
+                   1,
+                   initial,
+                   0,
+                   0,
+                   {0x02933769, 0x2051e913, 0x3b68b038, 0xb62c409c},
                    {2.12769092157296624279, 2.16137392504135306126, -0.40827084455711781796, -1.65975311502351318366}},
-             known{42, 0, training, 999, 0, {0x6f7ebcff, 0x7ed0ac4c, 0x2369f279, 0xd2b9af4d},
+             known{42,
+                   0,
+                   training,
+                   999,
+                   0,
+                   {0x6f7ebcff, 0x7ed0ac4c, 0x2369f279, 0xd2b9af4d},
                    {-1.28879346925758131448, 0.03749010111066453473, 0.88228287374671510168, -1.78261759807368691533}},
-             known{0x123456789abcdef0, (std::uint64_t{1} << 32) + 7, time_draw, 500, 12345, {0x53270391, 0x098197af, 0x2c564860, 0x7a294d4c},
+             known{0x123456789abcdef0,
+                   (std::uint64_t{1} << 32) + 7,
+                   time_draw,
+                   500,
+                   12345,
+                   {0x53270391, 0x098197af, 0x2c564860, 0x7a294d4c},
                    {1.45903421171001257406, 0.34673327486197474956, -1.85342740001929273674, 0.26743370512960612517}},
          }) {
         auto const field = ab::noise_stream{.seed = k.seed}(k.use, k.step);
@@ -84,7 +114,8 @@ TEST_CASE("noise does not depend on how a batch is split: [6, 105] in pieces of 
     CHECK(one_by_one == whole);
     std::vector<std::thread> threads;
     for (std::size_t r = 0; r < batch; ++r)
-        threads.emplace_back([&, r] { noise(ab::purpose::sampler, 3).fill(r, 0, std::span(threaded).subspan(r * size, size)); });
+        threads.emplace_back(
+            [&, r] { noise(ab::purpose::sampler, 3).fill(r, 0, std::span(threaded).subspan(r * size, size)); });
     for (auto& thread : threads)
         thread.join();
     CHECK(threaded == whole);
@@ -96,7 +127,8 @@ TEST_CASE("seeds, purposes, steps and samples each make other numbers")
     for (std::uint64_t seed : {0u, 1u, 2u})
         for (auto use : {ab::purpose::initial, ab::purpose::training, ab::purpose::test})
             for (std::uint32_t step : {0u, 1u, 0xffffffu})
-                for (std::uint64_t sample : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32, ~std::uint64_t{0}})
+                for (std::uint64_t sample :
+                     {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32, ~std::uint64_t{0}})
                     seen.insert(ab::noise_stream{seed}(use, step).words(sample, 0));
     CHECK(seen.size() == 3 * 3 * 3 * 4);
 }
@@ -116,8 +148,8 @@ TEST_CASE("limits are errors, and nothing is written")
 {
     ab::noise_stream const noise{1};
     CHECK_NOTHROW(noise(ab::purpose::sampler, (1u << 24) - 1));
-    CHECK_THROWS_WITH_AS(noise(ab::purpose::sampler, 1u << 24), "alphabar::noise_stream: step is 16777216; it must be below 2^24",
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(noise(ab::purpose::sampler, 1u << 24),
+                         "alphabar::noise_stream: step is 16777216; it must be below 2^24", std::invalid_argument);
     std::array<float, 2> z{7, 7};
     auto const field = noise(ab::purpose::sampler, 0);
     CHECK_THROWS_AS(field.fill(0, ab::noise_field::max_elements - 1, z), std::invalid_argument);

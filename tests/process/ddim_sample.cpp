@@ -26,7 +26,9 @@ TEST_CASE("eta = 1 is the DDPM posterior, of which eta = 0 keeps the data and th
         ab::ddim_sample(diffusion, x, t, x_0, 0.0, z, out);
         auto const level = diffusion.level(t), next = t == 0 ? ab::noise_level{1.0, 0.0} : diffusion.level(t - 1);
         for (std::size_t i = 0; i < 2; ++i) // Song et al. 2021, (12)
-            CHECK(out[i] == doctest::Approx(next.alpha * x_0[i] + next.sigma * (x[i] - level.alpha * x_0[i]) / level.sigma).epsilon(1e-12));
+            CHECK(out[i] ==
+                  doctest::Approx(next.alpha * x_0[i] + next.sigma * (x[i] - level.alpha * x_0[i]) / level.sigma)
+                      .epsilon(1e-12));
     }
 }
 

@@ -29,10 +29,14 @@ TEST_CASE("the divergence of two normals")
     CHECK(ab::normal_kl(0.0, 10.0, 0.0, -10.0).value == doctest::Approx(242582587.20489514).epsilon(1e-14));
     CHECK(ab::normal_kl(2.0, -1.0, 2.0, 3.0).value == doctest::Approx(1.509157819444367).epsilon(1e-14));
     auto const at = ab::normal_kl(0.3, -0.7, -0.2, 0.4);
-    CHECK(at.mean1 == doctest::Approx(slope([](double u) { return ab::normal_kl(u, -0.7, -0.2, 0.4).value; }, 0.3)).epsilon(1e-8));
-    CHECK(at.log_variance1 == doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, u, -0.2, 0.4).value; }, -0.7)).epsilon(1e-8));
-    CHECK(at.mean2 == doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, -0.7, u, 0.4).value; }, -0.2)).epsilon(1e-8));
-    CHECK(at.log_variance2 == doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, -0.7, -0.2, u).value; }, 0.4)).epsilon(1e-8));
+    CHECK(at.mean1 ==
+          doctest::Approx(slope([](double u) { return ab::normal_kl(u, -0.7, -0.2, 0.4).value; }, 0.3)).epsilon(1e-8));
+    CHECK(at.log_variance1 ==
+          doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, u, -0.2, 0.4).value; }, -0.7)).epsilon(1e-8));
+    CHECK(at.mean2 ==
+          doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, -0.7, u, 0.4).value; }, -0.2)).epsilon(1e-8));
+    CHECK(at.log_variance2 ==
+          doctest::Approx(slope([](double u) { return ab::normal_kl(0.3, -0.7, -0.2, u).value; }, 0.4)).epsilon(1e-8));
 }
 
 TEST_CASE("the discretised likelihood is a distribution over the 256 values")
@@ -48,8 +52,14 @@ TEST_CASE("the discretised likelihood is a distribution over the 256 values")
     CHECK(first.log_scale == doctest::Approx(-0.008433180783143849).epsilon(1e-11));
     for (double x : {-1.0, 0.2, 1.0}) {
         auto const at = ab::discretized_gaussian_log_likelihood(x, 0.1, -0.5);
-        CHECK(at.mean == doctest::Approx(slope([=](double m) { return ab::discretized_gaussian_log_likelihood(x, m, -0.5).value; }, 0.1)).epsilon(1e-6));
-        CHECK(at.log_scale == doctest::Approx(slope([=](double s) { return ab::discretized_gaussian_log_likelihood(x, 0.1, s).value; }, -0.5)).epsilon(1e-6));
+        CHECK(at.mean ==
+              doctest::Approx(
+                  slope([=](double m) { return ab::discretized_gaussian_log_likelihood(x, m, -0.5).value; }, 0.1))
+                  .epsilon(1e-6));
+        CHECK(at.log_scale ==
+              doctest::Approx(
+                  slope([=](double s) { return ab::discretized_gaussian_log_likelihood(x, 0.1, s).value; }, -0.5))
+                  .epsilon(1e-6));
     }
     auto const far = ab::discretized_gaussian_log_likelihood(0.5, -0.5, -7.0);
     CHECK(far.value == std::log(1e-12));
@@ -66,5 +76,6 @@ TEST_CASE("the continuous likelihood")
 {
     // conformance: gaussian/continuous_gaussian_log_likelihood, the first element
     double const x = 0.8 * std::sin(0.37), mean = std::sqrt(2.0) * std::sin(1.6);
-    CHECK(ab::continuous_gaussian_log_likelihood(x, mean, std::sin(0.2)) == doctest::Approx(-1.343740479928044).epsilon(1e-12));
+    CHECK(ab::continuous_gaussian_log_likelihood(x, mean, std::sin(0.2)) ==
+          doctest::Approx(-1.343740479928044).epsilon(1e-12));
 }

@@ -57,17 +57,21 @@ TEST_CASE("the values of guided-diffusion, learned range, clipped")
     std::vector<double> sample(48), x_0(48);
     auto const F = seen(e.F), v = seen(e.v);
     auto s = seen(sample), clean = seen(x_0);
-    ab::p_sample(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(e.x), e.t, std::tie(F, v), seen(e.z),
-                 std::tie(s, clean));
-    for (auto [i, want, want_x_0] : {std::tuple{0u, 1.0000000000001101, 1.0}, {1u, 0.6011954174938268, 0.6011954174937606},
-                                     {12u, 1.0420272303894194, 1.0}, {13u, -0.25871500103800715, -0.26759850239088034},
-                                     {26u, -1.446129837672758, -1.0}, {47u, 0.3092303975098806, 1.0}}) {
+    ab::p_sample(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(e.x), e.t,
+                 std::tie(F, v), seen(e.z), std::tie(s, clean));
+    for (auto [i, want, want_x_0] : {std::tuple{0u, 1.0000000000001101, 1.0},
+                                     {1u, 0.6011954174938268, 0.6011954174937606},
+                                     {12u, 1.0420272303894194, 1.0},
+                                     {13u, -0.25871500103800715, -0.26759850239088034},
+                                     {26u, -1.446129837672758, -1.0},
+                                     {47u, 0.3092303975098806, 1.0}}) {
         CHECK(sample[i] == doctest::Approx(want).epsilon(5e-12));
         CHECK(x_0[i] == doctest::Approx(want_x_0).epsilon(5e-12));
     }
     // the sample alone, in place, has the same bits
     auto x = e.x;
-    ab::p_sample(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(x), e.t, std::tie(F, v), seen(e.z), seen(x));
+    ab::p_sample(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(x), e.t,
+                 std::tie(F, v), seen(e.z), seen(x));
     CHECK(x == sample);
 }
 
@@ -77,14 +81,15 @@ TEST_CASE("every prediction of the same x_0 gives the same distribution")
     std::vector<double> x_0 = wave(0.8, 0.37, 0.0), eps = wave(1.0, 2.0, 0.0), x(48), posterior_mean(48);
     ab::q_sample(e.diffusion, seen(x_0), e.t, seen(eps), seen(x));
     ab::q_posterior(e.diffusion, seen(x_0), seen(x), e.t, seen(posterior_mean));
-    for (prediction kind : {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow, prediction::score, prediction::previous_x}) {
+    for (prediction kind : {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow, prediction::score,
+                            prediction::previous_x}) {
         std::vector<double> F(48), mean(48), clean(48);
         if (kind == prediction::previous_x)
             F = posterior_mean;
         else
             ab::convert_prediction(e.diffusion, prediction::epsilon, kind, seen(x), e.t, seen(eps), seen(F));
-        ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.predicts = kind, .clip_denoised = false}, seen(x), e.t, seen(F), seen(mean),
-                            seen(clean));
+        ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.predicts = kind, .clip_denoised = false}, seen(x), e.t,
+                            seen(F), seen(mean), seen(clean));
         for (std::size_t i = 0; i < 48; ++i) {
             CHECK(mean[i] == doctest::Approx(posterior_mean[i]).epsilon(1e-8));
             CHECK(clean[i] == doctest::Approx(x_0[i]).epsilon(1e-8));
@@ -114,15 +119,16 @@ TEST_CASE("learned variances: v is the log variance, or a mix of the two bounds"
 {
     example e;
     std::vector<double> mean(48), clean(48), variance(48), log_variance(48);
-    ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned}, seen(e.x), e.t, seen(e.F), seen(e.v), seen(mean),
-                        seen(clean), seen(variance), seen(log_variance));
+    ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned}, seen(e.x), e.t, seen(e.F),
+                        seen(e.v), seen(mean), seen(clean), seen(variance), seen(log_variance));
     CHECK(log_variance == e.v);
     CHECK(variance[5] == doctest::Approx(std::exp(e.v[5])).epsilon(1e-14));
     for (double end : {-1.0, 1.0}) {
         std::vector<double> const v(48, end);
-        ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(e.x), e.t, seen(e.F), seen(v),
-                            seen(mean), seen(clean), seen(variance), seen(log_variance));
-        CHECK(variance[30] == doctest::Approx(end < 0 ? e.diffusion.posterior_variance(500) : e.diffusion.beta(500)).epsilon(1e-13));
+        ab::p_mean_variance(e.diffusion, ab::reverse_model<>{.variance = variance_type::learned_range}, seen(e.x), e.t,
+                            seen(e.F), seen(v), seen(mean), seen(clean), seen(variance), seen(log_variance));
+        CHECK(variance[30] ==
+              doctest::Approx(end < 0 ? e.diffusion.posterior_variance(500) : e.diffusion.beta(500)).epsilon(1e-13));
     }
 }
 
@@ -184,7 +190,8 @@ TEST_CASE("zero terminal SNR: v and x_0 work, a clipped epsilon has the right si
     ab::predict_x_0(diffusion, ab::reverse_model<>{}, x, 9, F, x_0);
     CHECK(x_0[0] == 1.0);
     x_0[0] = 7.0;
-    CHECK_THROWS_AS(ab::predict_x_0(diffusion, ab::reverse_model<>{.clip_denoised = false}, x, 9, F, x_0), std::invalid_argument);
+    CHECK_THROWS_AS(ab::predict_x_0(diffusion, ab::reverse_model<>{.clip_denoised = false}, x, 9, F, x_0),
+                    std::invalid_argument);
     CHECK(x_0[0] == 7.0);
 }
 
@@ -195,7 +202,8 @@ TEST_CASE("the halves of an output")
     ab::split_output(ab::view(output, {2, 2, 2}), ab::view(a, {2, 1, 2}), ab::view(b, {2, 1, 2}));
     CHECK(a == std::vector<float>{1, 2, 5, 6});
     CHECK(b == std::vector<float>{3, 4, 7, 8});
-    CHECK_THROWS_AS(ab::split_output(ab::view(output, {2, 4, 1}), ab::view(a, {2, 1, 2}), ab::view(b, {2, 1, 2})), std::invalid_argument);
+    CHECK_THROWS_AS(ab::split_output(ab::view(output, {2, 4, 1}), ab::view(a, {2, 1, 2}), ab::view(b, {2, 1, 2})),
+                    std::invalid_argument);
 }
 
 TEST_CASE("bad input is refused and nothing is written")
@@ -204,12 +212,19 @@ TEST_CASE("bad input is refused and nothing is written")
     std::vector<double> sample(48, 7.0);
     auto const F = seen(e.F), v = seen(e.v);
     ab::reverse_model<> const fixed{}, learned{.variance = variance_type::learned};
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1000, F, seen(e.z), seen(sample)), std::invalid_argument);
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 0.5, F, seen(e.z), seen(sample)), std::invalid_argument);
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1, std::tie(F, v), seen(e.z), seen(sample)), std::invalid_argument);
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, learned, seen(e.x), 1, F, seen(e.z), seen(sample)), std::invalid_argument);
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, ab::reverse_model<>{.bound = 0.0}, seen(e.x), 1, F, seen(e.z), seen(sample)), std::invalid_argument);
-    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1, std::vector<double>(48), seen(e.z), seen(sample)), std::invalid_argument);
+    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1000, F, seen(e.z), seen(sample)),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 0.5, F, seen(e.z), seen(sample)),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1, std::tie(F, v), seen(e.z), seen(sample)),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(ab::p_sample(e.diffusion, learned, seen(e.x), 1, F, seen(e.z), seen(sample)),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        ab::p_sample(e.diffusion, ab::reverse_model<>{.bound = 0.0}, seen(e.x), 1, F, seen(e.z), seen(sample)),
+        std::invalid_argument);
+    CHECK_THROWS_AS(ab::p_sample(e.diffusion, fixed, seen(e.x), 1, std::vector<double>(48), seen(e.z), seen(sample)),
+                    std::invalid_argument);
     CHECK(sample == std::vector<double>(48, 7.0));
     CHECK_THROWS_AS(ab::parse_variance_type("fixed"), std::invalid_argument);
 }

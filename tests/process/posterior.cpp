@@ -17,7 +17,8 @@ TEST_CASE("between neighbours the level form is the table")
     ab::gaussian_diffusion const diffusion(ab::linear_betas(1000));
     for (std::size_t t : {1u, 10u, 500u, 999u}) {
         auto const table = diffusion.posterior(t);
-        auto const p = ab::make_posterior(diffusion.level(static_cast<double>(t)), diffusion.level(static_cast<double>(t - 1)));
+        auto const p =
+            ab::make_posterior(diffusion.level(static_cast<double>(t)), diffusion.level(static_cast<double>(t - 1)));
         CHECK(p.x_0 == doctest::Approx(table.x_0).epsilon(1e-11));
         CHECK(p.x_t == doctest::Approx(table.x_t).epsilon(1e-11));
         CHECK(p.variance == doctest::Approx(table.variance).epsilon(1e-11));
@@ -48,12 +49,15 @@ TEST_CASE("a batch, neighbours and any two times")
     ab::shape const s{2, 2};
     std::vector<double> const x_0{0.5, -0.5, 0.25, 1.0}, x{1.0, 2.0, -1.0, 0.0};
     std::vector<double> mean(4);
-    auto const of = ab::q_posterior(diffusion, ab::view(x_0, s), ab::view(x, s), std::vector<int>{999, 3}, ab::view(mean, s));
-    CHECK(of[0].variance == doctest::Approx(0.01999998352656061).epsilon(1e-12)); // conformance: gaussian/q_posterior_mean_variance/linear_openai
+    auto const of =
+        ab::q_posterior(diffusion, ab::view(x_0, s), ab::view(x, s), std::vector<int>{999, 3}, ab::view(mean, s));
+    CHECK(of[0].variance == doctest::Approx(0.01999998352656061)
+                                .epsilon(1e-12)); // conformance: gaussian/q_posterior_mean_variance/linear_openai
     CHECK(of[1].variance == doctest::Approx(0.0001106395223026602).epsilon(1e-12));
     CHECK(of[0].log_variance == doctest::Approx(-3.912023829100455).epsilon(1e-13));
     CHECK(mean[2] == doctest::Approx(of[1].x_0 * 0.25 - of[1].x_t).epsilon(1e-14));
-    auto const far = ab::q_posterior(diffusion, ab::view(x_0, s), ab::view(x, s), std::vector<int>{999, 3}, std::vector<int>{400, 0}, ab::view(mean, s));
+    auto const far = ab::q_posterior(diffusion, ab::view(x_0, s), ab::view(x, s), std::vector<int>{999, 3},
+                                     std::vector<int>{400, 0}, ab::view(mean, s));
     CHECK(far[0].x_0 == doctest::Approx(diffusion.posterior(999, 400).x_0).epsilon(1e-12));
     CHECK(mean[0] == doctest::Approx(far[0].x_0 * 0.5 + far[0].x_t).epsilon(1e-14));
 }

@@ -19,9 +19,12 @@ TEST_CASE("the requirements that define the coefficients")
     for (double sigma : {0.002, 0.1, 0.5, 1.0, 80.0}) {
         auto const c = ab::edm_preconditioning(sigma, 0.5);
         CHECK(c.c_in * c.c_in * (sigma * sigma + 0.25) == doctest::Approx(1.0).epsilon(1e-14));
-        CHECK(c.c_out * c.c_out == doctest::Approx((1 - c.c_skip) * (1 - c.c_skip) * 0.25 + c.c_skip * c.c_skip * sigma * sigma).epsilon(1e-13));
+        CHECK(c.c_out * c.c_out ==
+              doctest::Approx((1 - c.c_skip) * (1 - c.c_skip) * 0.25 + c.c_skip * c.c_skip * sigma * sigma)
+                  .epsilon(1e-13));
         CHECK(c.c_noise == doctest::Approx(0.25 * std::log(sigma)).epsilon(1e-14));
-        CHECK(ab::edm_loss_weight(sigma, 0.5) == doctest::Approx((sigma * sigma + 0.25) / (sigma * sigma * 0.25)).epsilon(1e-13));
+        CHECK(ab::edm_loss_weight(sigma, 0.5) ==
+              doctest::Approx((sigma * sigma + 0.25) / (sigma * sigma * 0.25)).epsilon(1e-13));
     }
     auto const clean = ab::edm_preconditioning(0.0);
     CHECK(clean.c_skip == 1.0);

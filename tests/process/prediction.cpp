@@ -65,12 +65,14 @@ TEST_CASE("a batch converts with a time for each sample, in place too")
     ab::shape const s{2, 2};
     std::vector<double> x{0.1, -0.2, 0.3, 0.4}, F{1.0, 0.5, -0.5, 2.0}, out(4);
     std::vector<int> const t{3, 97};
-    ab::convert_prediction(diffusion, prediction::v, prediction::epsilon, ab::view(x, s), t, ab::view(F, s), ab::view(out, s));
+    ab::convert_prediction(diffusion, prediction::v, prediction::epsilon, ab::view(x, s), t, ab::view(F, s),
+                           ab::view(out, s));
     for (std::size_t i = 0; i < 4; ++i) {
         auto const [alpha, sigma] = diffusion.level(t[i / 2]);
         CHECK(out[i] == doctest::Approx(alpha * F[i] + sigma * x[i]).epsilon(1e-14)); // Salimans & Ho 2022, appendix D
     }
-    ab::convert_prediction(diffusion, prediction::v, prediction::epsilon, ab::view(x, s), t, ab::view(F, s), ab::view(F, s));
+    ab::convert_prediction(diffusion, prediction::v, prediction::epsilon, ab::view(x, s), t, ab::view(F, s),
+                           ab::view(F, s));
     CHECK(F == out);
 }
 

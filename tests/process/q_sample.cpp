@@ -52,7 +52,8 @@ TEST_CASE("a sample per time, in place, with one time for all, between times")
     for (std::size_t i = 0; i < 15; ++i) {
         auto const level = diffusion.level(t[i / 5]);
         double const want = level.alpha * double{x_0[i]} + level.sigma * double{z[i]};
-        CHECK(std::abs(double{x_t[i]} - want) <= 1.5 * 0x1p-23 * (std::abs(level.alpha * double{x_0[i]}) + std::abs(level.sigma * double{z[i]})));
+        CHECK(std::abs(double{x_t[i]} - want) <=
+              1.5 * 0x1p-23 * (std::abs(level.alpha * double{x_0[i]}) + std::abs(level.sigma * double{z[i]})));
     }
     auto in_place = x_0;
     ab::q_sample(diffusion, ab::view(in_place, s), t, ab::view(z, s), ab::view(in_place, s));
@@ -98,7 +99,8 @@ TEST_CASE("mean and variance")
     CHECK(mean[1] == doctest::Approx(2.0 * std::sqrt(1.0 - 1e-4)).epsilon(1e-15));
     CHECK(of[0].variance == doctest::Approx(1e-4).epsilon(1e-14));
     CHECK(of[0].log_variance == doctest::Approx(std::log(1e-4)).epsilon(1e-14));
-    CHECK(of[1].variance == doctest::Approx(0.9222033416349761).epsilon(1e-13)); // conformance: gaussian/q_mean_variance/linear_openai
+    CHECK(of[1].variance ==
+          doctest::Approx(0.9222033416349761).epsilon(1e-13)); // conformance: gaussian/q_mean_variance/linear_openai
 }
 
 TEST_CASE("bad input is refused and nothing is written")
@@ -106,7 +108,9 @@ TEST_CASE("bad input is refused and nothing is written")
     ab::gaussian_diffusion const diffusion(ab::linear_betas(10));
     ab::shape const s{2, 2};
     std::vector<double> x_0(4, 1.0), z(4, 1.0), x_t(4, 7.0), small(2, 1.0);
-    auto const sample = [&](std::vector<double> const& t) { ab::q_sample(diffusion, ab::view(x_0, s), t, ab::view(z, s), ab::view(x_t, s)); };
+    auto const sample = [&](std::vector<double> const& t) {
+        ab::q_sample(diffusion, ab::view(x_0, s), t, ab::view(z, s), ab::view(x_t, s));
+    };
     CHECK_THROWS_AS(sample({0.0, 10.0}), std::invalid_argument);
     CHECK_THROWS_AS(sample({0.0, -1.0}), std::invalid_argument);
     CHECK_THROWS_AS(sample({0.0, std::numeric_limits<double>::quiet_NaN()}), std::invalid_argument);
@@ -116,6 +120,6 @@ TEST_CASE("bad input is refused and nothing is written")
     CHECK_THROWS_AS(ab::q_sample(diffusion, null, 1, ab::view(z, s), ab::view(x_t, s)), std::invalid_argument);
     CHECK(x_t == std::vector<double>(4, 7.0));
     ab::shape const empty{0, 2};
-    CHECK_NOTHROW(ab::q_sample(diffusion, ab::tensor_view<double>{nullptr, empty}, std::vector<int>{}, ab::tensor_view<double>{nullptr, empty},
-                               ab::tensor_view<double>{nullptr, empty}));
+    CHECK_NOTHROW(ab::q_sample(diffusion, ab::tensor_view<double>{nullptr, empty}, std::vector<int>{},
+                               ab::tensor_view<double>{nullptr, empty}, ab::tensor_view<double>{nullptr, empty}));
 }

@@ -26,7 +26,8 @@ TEST_CASE("wrong counts and times off the table are refused")
     CHECK_THROWS_WITH_AS(ab::times_of(std::vector<int>{1}, 2, "f"),
                          "alphabar::f: the number of times is 1; there must be one for each sample of the batch of 2",
                          std::invalid_argument);
-    CHECK_THROWS_WITH_AS(ab::indices_of(5, 1, 5, "f"), "alphabar::f: t is 5; it must be an integer in [0, 4]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::indices_of(5, 1, 5, "f"), "alphabar::f: t is 5; it must be an integer in [0, 4]",
+                         std::invalid_argument);
     CHECK_THROWS_AS(ab::indices_of(-1, 1, 5, "f"), std::invalid_argument);
     CHECK_THROWS_AS(ab::indices_of(0.5, 1, 5, "f"), std::invalid_argument);
     CHECK_THROWS_AS(ab::indices_of(std::numeric_limits<double>::quiet_NaN(), 1, 5, "f"), std::invalid_argument);

@@ -34,14 +34,12 @@ std::vector<unsigned> full(std::size_t n, unsigned order)
     return orders;
 }
 
-auto solver(unsigned order, std::vector<unsigned> corrected_start = {},
-            memory_form form = memory_form::x_0)
+auto solver(unsigned order, std::vector<unsigned> corrected_start = {}, memory_form form = memory_form::x_0)
 {
     return [=](grid const& g) {
         std::vector<unsigned> corrector(g.steps(), 0);
         std::copy(corrected_start.begin(), corrected_start.end(), corrector.begin());
-        return adams(g, {},
-                     {.predictor = full(g.steps(), order), .corrector = corrector, .form = form});
+        return adams(g, {}, {.predictor = full(g.steps(), order), .corrector = corrector, .form = form});
     };
 }
 
@@ -50,8 +48,7 @@ auto solver(unsigned order, std::vector<unsigned> corrected_start = {},
 TEST_CASE("in rho and on equal steps it is Adams-Bashforth and Adams-Moulton")
 {
     plan const p =
-        adams(countdown(6), {},
-              {.predictor = full(6, 4), .corrector = {0, 2, 3, 4, 4, 4}, .form = memory_form::rho});
+        adams(countdown(6), {}, {.predictor = full(6, 4), .corrector = {0, 2, 3, 4, 4, 4}, .form = memory_form::rho});
     // Hairer, Norsett & Wanner, "Solving ODEs I", III.1, tables 1.1 and 1.2; the slope enters with
     // h = -1
     std::vector<double> const bashforth{-55.0 / 24, 59.0 / 24, -37.0 / 24, 9.0 / 24},
@@ -67,27 +64,22 @@ TEST_CASE("in rho and on equal steps it is Adams-Bashforth and Adams-Moulton")
 
 TEST_CASE("order k has order k where the start has the local error for it")
 {
-    for (path_kind kind :
-         {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
         for (bool uneven : {false, true}) {
             CHECK(support::measured_order(solver(1), kind, uneven) == Approx(1.0).epsilon(0.06));
             CHECK(support::measured_order(solver(2), kind, uneven) == Approx(2.0).epsilon(0.06));
-            CHECK(support::measured_order(solver(3, {0, 2}), kind, uneven) ==
-                  Approx(3.0).epsilon(0.06));
-            CHECK(support::measured_order(solver(4, {0, 2, 3}), kind, uneven) ==
-                  Approx(4.0).epsilon(0.1));
+            CHECK(support::measured_order(solver(3, {0, 2}), kind, uneven) == Approx(3.0).epsilon(0.06));
+            CHECK(support::measured_order(solver(4, {0, 2, 3}), kind, uneven) == Approx(4.0).epsilon(0.1));
         }
     // the ordinary start is a single step of order 1, and holds order 3 near 2
     CHECK(support::measured_order(solver(3), path_kind::variance_preserving, true) < 2.5);
     // epsilon remembered, and epsilon in rho
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::epsilon),
-                                  path_kind::variance_preserving,
-                                  true) == Approx(3.0).epsilon(0.06));
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::rho),
-                                  path_kind::variance_exploding,
-                                  true) == Approx(3.0).epsilon(0.06));
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::velocity),
-                                  path_kind::rectified_flow, true) == Approx(3.0).epsilon(0.06));
+    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::epsilon), path_kind::variance_preserving, true) ==
+          Approx(3.0).epsilon(0.06));
+    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::rho), path_kind::variance_exploding, true) ==
+          Approx(3.0).epsilon(0.06));
+    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::velocity), path_kind::rectified_flow, true) ==
+          Approx(3.0).epsilon(0.06));
 }
 
 TEST_CASE("a split stage shows the corrected state and changes nothing else")
@@ -114,8 +106,7 @@ TEST_CASE("a plan may start in the middle of its grid")
     grid tail = g;
     tail.times.erase(tail.times.begin(), tail.times.begin() + 2);
     tail.levels.erase(tail.levels.begin(), tail.levels.begin() + 2);
-    plan const middle = adams(
-        g, {}, {.predictor = {0, 0, 1, 2, 3, 3}, .corrector = {0, 0, 0, 2, 3, 0}, .first = 2});
+    plan const middle = adams(g, {}, {.predictor = {0, 0, 1, 2, 3, 3}, .corrector = {0, 0, 0, 2, 3, 0}, .first = 2});
     CHECK(middle == adams(tail, {}, {.predictor = {1, 2, 3, 3}, .corrector = {0, 2, 3, 0}}));
 }
 
@@ -126,20 +117,15 @@ TEST_CASE("noise is drawn where tau is not 0, and scaled")
     CHECK(draws_noise(one.stages[0]));
     CHECK(!draws_noise(one.stages[1]));
     CHECK(one.stages[2].noise == noise_index(3, 0));
-    plan const half =
-        adams(g, {}, {.predictor = {1, 2, 2}, .tau = {1.0, 0.0, 0.5}, .noise_scale = 0.5});
+    plan const half = adams(g, {}, {.predictor = {1, 2, 2}, .tau = {1.0, 0.0, 0.5}, .noise_scale = 0.5});
     CHECK(half.stages[0].x[z] == 0.5 * one.stages[0].x[z]);
-    CHECK(!draws_noise(
-        adams(g, {}, {.predictor = {1, 2, 2}, .tau = {1.0, 0.0, 0.5}, .noise_scale = 0.0})
-            .stages[0]));
+    CHECK(!draws_noise(adams(g, {}, {.predictor = {1, 2, 2}, .tau = {1.0, 0.0, 0.5}, .noise_scale = 0.0}).stages[0]));
 }
 
 TEST_CASE("lists and orders that make no plan are said")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 3, false);
-    auto const rejected = [&](adams_options const& o) {
-        CHECK_THROWS_AS(adams(g, {}, o), std::invalid_argument);
-    };
+    auto const rejected = [&](adams_options const& o) { CHECK_THROWS_AS(adams(g, {}, o), std::invalid_argument); };
     rejected({});
     rejected({.predictor = {1, 1}});
     rejected({.predictor = {1, 1, 1}, .corrector = {1}});

@@ -33,18 +33,15 @@ TEST_CASE("a step of the table is the posterior (6), (7) of Ho et al.")
         CHECK(s.noise == noise_index(static_cast<std::uint32_t>(1000 - t), 0));
     }
     CHECK(p.stages.back().x == row(m(0)));
-    CHECK(ddpm(diffusion, leading_grid(1000), {.variance = ddpm_variance::fixed_large})
-              .stages[0]
-              .x[z] == Approx(std::sqrt(0.02)).epsilon(1e-10));
+    CHECK(ddpm(diffusion, leading_grid(1000), {.variance = ddpm_variance::fixed_large}).stages[0].x[z] ==
+          Approx(std::sqrt(0.02)).epsilon(1e-10));
 }
 
 TEST_CASE("variances of the network's second head")
 {
     auto const diffusion = support::table();
-    plan const range =
-        ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned_range});
-    double const bar = diffusion.alpha_bar(900), bar_after = diffusion.alpha_bar(800),
-                 beta = 1 - bar / bar_after;
+    plan const range = ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned_range});
+    double const bar = diffusion.alpha_bar(900), bar_after = diffusion.alpha_bar(800), beta = 1 - bar / bar_after;
     double const variance = (1 - bar_after) / (1 - bar) * beta;
     CHECK(range.heads == 2);
     CHECK(range.stages[0].spread->what == noise_spread::kind::range);
@@ -52,36 +49,32 @@ TEST_CASE("variances of the network's second head")
     CHECK(range.stages[0].spread->log_max == Approx(std::log(beta)));
     CHECK(range.stages[0].x[z] == 1.0);
     CHECK(!range.stages.back().spread);
-    CHECK(ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned})
-              .stages[0]
-              .spread->what == noise_spread::kind::variance);
-    CHECK(ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned_log})
-              .stages[0]
-              .spread->what == noise_spread::kind::log_variance);
+    CHECK(ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned}).stages[0].spread->what ==
+          noise_spread::kind::variance);
+    CHECK(ddpm(diffusion, leading_grid(10), {.variance = ddpm_variance::learned_log}).stages[0].spread->what ==
+          noise_spread::kind::log_variance);
     CHECK(ddpm(diffusion, leading_grid(10)).heads == 1);
     CHECK(ddpm(diffusion, leading_grid(10), {.network = {.predicts_variance = true}}).heads == 2);
 }
 
 TEST_CASE("mean and covariance, on every path")
 {
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding,
-                           path_kind::rectified_flow}) {
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
         grid const g = support::grid_to_zero(kind, 500, -3.0);
         CHECK(support::worst_deviation(ddpm(g), kind, -3.0, 2000) < 4.0);
     }
     // a head that says the posterior's own variance, -1 of the range, and one that says beta, +1
     grid const g = support::grid_to_zero(path_kind::variance_preserving, 500, -3.0);
     plan const learned = ddpm(g, {.variance = ddpm_variance::learned_range}), fixed = ddpm(g);
-    auto const two_heads = [network = support::exact_network(path_kind::variance_preserving)](
-                               support::state const& v, double t) {
+    auto const two_heads = [network = support::exact_network(path_kind::variance_preserving)](support::state const& v,
+                                                                                              double t) {
         support::state f = network(v, t);
         f.resize(2 * f.size(), -1.0);
         return f;
     };
     auto const noise = [](std::uint32_t) { return support::state(10, 0.3); };
     auto const a = support::interpret(learned, support::start, two_heads, noise),
-               b = support::interpret(fixed, support::start,
-                                      support::exact_network(path_kind::variance_preserving),
+               b = support::interpret(fixed, support::start, support::exact_network(path_kind::variance_preserving),
                                       noise);
     for (std::size_t i = 0; i < a.size(); ++i)
         CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
@@ -93,8 +86,7 @@ TEST_CASE("from alpha = 0, over one step, and what is refused")
     CHECK(ddpm(g).stages[0].x == 0.6 * m(0) + 0.8 * z);
     CHECK(ddpm(support::table(1), leading_grid(1)).stages[0].x == row(m(0)));
     CHECK_THROWS_AS(ddpm(std::vector<grid_step>{}), std::invalid_argument);
-    CHECK_THROWS_AS(ddpm(std::vector<grid_step>{{1, {0.8, 0.6}, {0.6, 0.8}}}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(ddpm(std::vector<grid_step>{{1, {0.8, 0.6}, {0.6, 0.8}}}), std::invalid_argument);
     CHECK_THROWS_AS(ddpm(g, {.noisy = {true}}), std::invalid_argument);
     CHECK(draws_noise(ddpm(g, {.noisy = {false, true}}).stages[1]));
 }

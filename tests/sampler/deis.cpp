@@ -16,8 +16,7 @@ using namespace alphabar::slots;
 using doctest::Approx;
 using support::path_kind;
 
-TEST_CASE(
-    "coefficients are the integrals of Lagrange polynomials in log rho over rho, by quadrature")
+TEST_CASE("coefficients are the integrals of Lagrange polynomials in log rho over rho, by quadrature")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 8, true);
     plan const p = deis(g, {.order = 4});
@@ -36,8 +35,7 @@ TEST_CASE(
             double sum = lagrange(low) + lagrange(high);
             for (int k = 1; k < n; ++k)
                 sum += (k % 2 ? 4.0 : 2.0) * lagrange(low + (high - low) * k / n);
-            CHECK(p.stages[i].x[m(j)] ==
-                  Approx(alpha * sum * (high - low) / n / 3.0).epsilon(1e-11));
+            CHECK(p.stages[i].x[m(j)] == Approx(alpha * sum * (high - low) / n / 3.0).epsilon(1e-11));
         }
         CHECK(p.stages[i].x[x] == Approx(alpha / g.levels[i].alpha));
     }
@@ -45,12 +43,10 @@ TEST_CASE(
 
 TEST_CASE("measured orders of convergence")
 {
-    for (path_kind kind :
-         {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
         for (bool uneven : {false, true}) {
             auto const order = [&](unsigned k) {
-                return support::measured_order([k](grid const& g) { return deis(g, {.order = k}); },
-                                               kind, uneven);
+                return support::measured_order([k](grid const& g) { return deis(g, {.order = k}); }, kind, uneven);
             };
             CHECK(order(1) == Approx(1.0).epsilon(0.05));
             CHECK(order(2) == Approx(2.0).epsilon(0.05));

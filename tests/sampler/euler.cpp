@@ -49,13 +49,11 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
     state v = support::start;
     for (double& e : v)
         e *= 80;
-    state const got = support::interpret(
-        p, v, epsilon_network, [&](std::uint32_t index) { return noise_of(index, v.size()); });
+    state const got =
+        support::interpret(p, v, epsilon_network, [&](std::uint32_t index) { return noise_of(index, v.size()); });
     for (std::size_t i = 0; i < 12; ++i) {
         double const t = g.levels[i].sigma, after = g.levels[i + 1].sigma;
-        double const gamma = t >= churn.low && t <= churn.high
-                                 ? std::min(churn.amount / 12, std::sqrt(2.0) - 1)
-                                 : 0.0,
+        double const gamma = t >= churn.low && t <= churn.high ? std::min(churn.amount / 12, std::sqrt(2.0) - 1) : 0.0,
                      hat = t + gamma * t;
         state const z_i = noise_of(noise_index(static_cast<std::uint32_t>(i), 0), v.size());
         for (std::size_t k = 0; k < v.size(); ++k)
@@ -74,8 +72,7 @@ TEST_CASE("churn after the call is diffusers' step")
     variance_exploding const path;
     grid const g = make_grid(path, karras_grid(6));
     plan const p = euler(path, g, {.churn = {.amount = 2}, .churn_after_call = true});
-    double const sigma = g.levels[2].sigma, after = g.levels[3].sigma, gamma = 2.0 / 6,
-                 hat = sigma * (1 + gamma);
+    double const sigma = g.levels[2].sigma, after = g.levels[3].sigma, gamma = 2.0 / 6, hat = sigma * (1 + gamma);
     stage const& s = p.stages[2];
     CHECK(!s.churn);
     CHECK(s.time == sigma);
@@ -120,8 +117,7 @@ TEST_CASE("the ancestral step is k-diffusion's")
         plan const p = euler_ancestral(g, {.eta = eta, .noise_scale = 1.1});
         for (std::size_t i = 0; i < 8; ++i) {
             double const from = g.levels[i].sigma, to = g.levels[i + 1].sigma;
-            double const up =
-                std::min(to, eta * std::sqrt(to * to * (from * from - to * to) / (from * from)));
+            double const up = std::min(to, eta * std::sqrt(to * to * (from * from - to * to) / (from * from)));
             double const down = std::sqrt(to * to - up * up);
             // x + (down - sigma) eps, with m(0) = x - sigma eps
             CHECK(p.stages[i].x[m(0)] + p.stages[i].x[x] == Approx(1.0));
@@ -130,22 +126,18 @@ TEST_CASE("the ancestral step is k-diffusion's")
         }
         CHECK(!draws_noise(p.stages[8]));
     }
-    for (path_kind kind :
-         {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        CHECK(support::worst_deviation(
-                  euler_ancestral(support::grid_to_zero(kind, 500, -3.0), {.eta = 0.8}), kind, -3.0,
-                  2000) < 4.0);
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+        CHECK(support::worst_deviation(euler_ancestral(support::grid_to_zero(kind, 500, -3.0), {.eta = 0.8}), kind,
+                                       -3.0, 2000) < 4.0);
 }
 
 TEST_CASE("what is refused")
 {
     grid const g = make_grid(variance_exploding{}, karras_grid(9));
-    CHECK_THROWS_WITH_AS(
-        euler(g, {.churn = {.amount = 1}}),
-        "alphabar::euler: churn is 1; churn needs the path: euler(path, grid, options)",
-        std::invalid_argument);
-    CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = -1}}),
-                    std::invalid_argument);
+    CHECK_THROWS_WITH_AS(euler(g, {.churn = {.amount = 1}}),
+                         "alphabar::euler: churn is 1; churn needs the path: euler(path, grid, options)",
+                         std::invalid_argument);
+    CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = -1}}), std::invalid_argument);
     CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = 1, .low = 2, .high = 1}}),
                     std::invalid_argument);
     CHECK_THROWS_AS(euler_ancestral(g, {.eta = NAN}), std::invalid_argument);

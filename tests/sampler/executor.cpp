@@ -65,8 +65,9 @@ void call_network(Call const& call, std::vector<T>& output, std::uint32_t heads,
     for (std::size_t r = 0; r < in.size() / sample_size; ++r)
         for (std::size_t h = 0; h < heads; ++h)
             for (std::size_t i = 0; i < sample_size; ++i)
-                output[(r * heads + h) * sample_size + i] = ab::narrow<T>(static_cast<ab::compute_t<T>>(support::network_element(
-                    static_cast<double>(ab::widen(in[r * sample_size + i])), call.times[r], h, i)));
+                output[(r * heads + h) * sample_size + i] =
+                    ab::narrow<T>(static_cast<ab::compute_t<T>>(support::network_element(
+                        static_cast<double>(ab::widen(in[r * sample_size + i])), call.times[r], h, i)));
 }
 
 support::noise noise_of_row(std::size_t row)
@@ -79,7 +80,8 @@ support::noise noise_of_row(std::size_t row)
 support::known known_of_row(std::vector<double> const& data, std::vector<double> const& mask, std::size_t row)
 {
     auto const cut = [&](std::vector<double> const& all) {
-        return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(row * size), all.begin() + static_cast<std::ptrdiff_t>((row + 1) * size));
+        return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(row * size),
+                                   all.begin() + static_cast<std::ptrdiff_t>((row + 1) * size));
     };
     return {cut(data), cut(mask)};
 }
@@ -136,8 +138,11 @@ TEST_CASE("a lowered plan does what its slots say, for any plan")
         REQUIRE(states.size() == p.stages.size());
         CHECK(states.back() == x);
         for (std::size_t row = 0; row < batch; ++row) {
-            auto const expected = support::run(p, {begin.begin() + static_cast<std::ptrdiff_t>(row * size), begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
-                                               support::network_with(p.heads), noise_of_row(row), known_of_row(k.data, k.mask, row));
+            auto const expected =
+                support::run(p,
+                             {begin.begin() + static_cast<std::ptrdiff_t>(row * size),
+                              begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
+                             support::network_with(p.heads), noise_of_row(row), known_of_row(k.data, k.mask, row));
             for (std::size_t s = 0; s < states.size(); ++s)
                 for (std::size_t i = 0; i < size; ++i) {
                     worst = std::max(worst, std::fabs(states[s][row * size + i] - expected[s][i]));
@@ -162,18 +167,21 @@ TEST_CASE("each sample may follow its own plan: the bits are those of the sample
         std::vector<double> x = start<double>();
         std::vector<double> const begin = x;
         auto const view = ab::view(x, sample_shape);
-        ab::executor run(plans, view, stream, ab::known(ab::view(k.data, sample_shape), ab::view(k.mask, sample_shape)));
+        ab::executor run(plans, view, stream,
+                         ab::known(ab::view(k.data, sample_shape), ab::view(k.mask, sample_shape)));
         auto const together = run_all<double>(run, plans[0].heads);
         for (std::size_t row = 0; row < batch; ++row) {
             auto const cut = [&](std::vector<double> const& all) {
-                return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(row * size), all.begin() + static_cast<std::ptrdiff_t>((row + 1) * size));
+                return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(row * size),
+                                           all.begin() + static_cast<std::ptrdiff_t>((row + 1) * size));
             };
             std::vector<double> alone = cut(begin);
             std::vector<double> const data = cut(k.data), mask = cut(k.mask);
             ab::shape const one{1, 2, size / 2};
-            ab::executor single(plans[row], ab::view(alone, one),
-                                [row](std::uint32_t index) { return stream(ab::purpose::sampler, index, row); },
-                                ab::known(ab::view(data, one), ab::view(mask, one)));
+            ab::executor single(
+                plans[row], ab::view(alone, one),
+                [row](std::uint32_t index) { return stream(ab::purpose::sampler, index, row); },
+                ab::known(ab::view(data, one), ab::view(mask, one)));
             auto const states = run_all<double>(single, plans[0].heads);
             for (std::size_t s = 0; s < states.size(); ++s)
                 REQUIRE(states[s] == cut(together[s]));
@@ -195,7 +203,9 @@ TEST_CASE("each sample may be at its own step of one plan")
         ab::executor run(plans, ab::view(x, sample_shape), stream);
         run_all<double>(run, whole.heads);
         for (std::size_t row = 0; row < batch; ++row) {
-            auto const expected = support::run(plans[row], {begin.begin() + static_cast<std::ptrdiff_t>(row * size), begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
+            auto const expected = support::run(plans[row],
+                                               {begin.begin() + static_cast<std::ptrdiff_t>(row * size),
+                                                begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
                                                support::network_with(whole.heads), noise_of_row(row));
             for (std::size_t i = 0; i < size; ++i)
                 REQUIRE(x[row * size + i] == doctest::Approx(expected.back()[i]).epsilon(1e-12));
@@ -318,7 +328,9 @@ TEST_CASE("16-bit elements: computed in float, rounded once a stage")
         ab::executor run(p, ab::view(x, sample_shape), stream);
         auto const states = run_all<_Float16>(run, p.heads);
         for (std::size_t row = 0; row < batch; ++row) {
-            auto const expected = support::run(p, {begin.begin() + static_cast<std::ptrdiff_t>(row * size), begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
+            auto const expected = support::run(p,
+                                               {begin.begin() + static_cast<std::ptrdiff_t>(row * size),
+                                                begin.begin() + static_cast<std::ptrdiff_t>((row + 1) * size)},
                                                support::network_with(p.heads), noise_of_row(row));
             for (std::size_t s = 0; s < states.size(); ++s)
                 for (std::size_t i = 0; i < size; ++i)
@@ -361,7 +373,10 @@ TEST_CASE("noise is a stream, a callable that makes a tensor, or one that shows 
     auto const expected = run_with(stream);
     CHECK(expected[3] == 2 * noise[3]);
     std::uint32_t asked = 0;
-    CHECK(run_with([&](std::uint32_t index) { asked = index; return noise; }) == expected);
+    CHECK(run_with([&](std::uint32_t index) {
+              asked = index;
+              return noise;
+          }) == expected);
     CHECK(asked == 5);
     CHECK(run_with([&](std::uint32_t) -> std::vector<float> const& { return noise; }) == expected);
     CHECK(run_with([&](std::uint32_t) { return std::vector<double>(noise.begin(), noise.end()); }) == expected);
@@ -377,18 +392,27 @@ TEST_CASE("the executor says what is wrong, and has written nothing")
     std::vector<float> v{1, 2, 3, 4};
     std::vector<float> const before = v, good(4, 1.0f);
 
-    CHECK_THROWS_WITH_AS(ab::executor(ab::plan{}, v, stream), "alphabar::lower: the plan is empty; it must have a stage", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(ab::executor(std::vector<ab::plan>(3, p), v, stream),
-                         "alphabar::executor: the number of plans is 3; there must be one, or one for each sample of the batch of 1", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::executor(ab::plan{}, v, stream),
+                         "alphabar::lower: the plan is empty; it must have a stage", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        ab::executor(std::vector<ab::plan>(3, p), v, stream),
+        "alphabar::executor: the number of plans is 3; there must be one, or one for each sample of the batch of 1",
+        std::invalid_argument);
     ab::executor run(p, v, stream);
-    CHECK_THROWS_WITH_AS(run.take(good), "alphabar::executor::take: the output is not asked for; call next() first", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run.take(good), "alphabar::executor::take: the output is not asked for; call next() first",
+                         std::invalid_argument);
     run.next();
-    CHECK_THROWS_WITH_AS(run.take(), "alphabar::executor::take: the output is missing; next() was called: this stage has a call", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(run.take(std::vector<float>(5)), "alphabar::executor::take: the shape of the output is [5]; it must be [4]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run.take(),
+                         "alphabar::executor::take: the output is missing; next() was called: this stage has a call",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run.take(std::vector<float>(5)),
+                         "alphabar::executor::take: the shape of the output is [5]; it must be [4]",
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(run.take(v), doctest::Contains("it must lie apart from x"), std::invalid_argument);
     ab::executor wrong_noise(p, v, [](std::uint32_t) { return std::vector<float>(3); });
     wrong_noise.next();
-    CHECK_THROWS_WITH_AS(wrong_noise.take(good), "alphabar::executor: the shape of the noise is [3]; it must be [4]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(wrong_noise.take(good), "alphabar::executor: the shape of the noise is [3]; it must be [4]",
+                         std::invalid_argument);
     CHECK(v == before);
     run.take(good);
     CHECK_FALSE(run.next());
@@ -396,11 +420,13 @@ TEST_CASE("the executor says what is wrong, and has written nothing")
 
     s.masked = ab::row(slots::d);
     std::vector<float> const short_mask(3);
-    CHECK_THROWS_WITH_AS(ab::executor(ab::plan{{s}}, v, stream),
-                         "alphabar::executor: known data is missing; a stage of this plan reads data or a mask: pass known(data, mask)",
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        ab::executor(ab::plan{{s}}, v, stream),
+        "alphabar::executor: known data is missing; a stage of this plan reads data or a mask: pass known(data, mask)",
+        std::invalid_argument);
     CHECK_THROWS_WITH_AS(ab::executor(ab::plan{{s}}, v, stream, ab::known(good, short_mask)),
-                         "alphabar::executor: the shape of the known mask is [3]; it must be [4]", std::invalid_argument);
+                         "alphabar::executor: the shape of the known mask is [3]; it must be [4]",
+                         std::invalid_argument);
 }
 
 TEST_CASE("a NaN stays where it is")

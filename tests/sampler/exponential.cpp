@@ -30,10 +30,7 @@ big exact_phi(unsigned k, big z)
     return sum;
 }
 
-double relative(double got, big want)
-{
-    return static_cast<double>(abs(big(got) - want) / abs(want));
-}
+double relative(double got, big want) { return static_cast<double>(abs(big(got) - want) / abs(want)); }
 
 // The moment equations by Gaussian elimination with 50 digits.
 std::vector<big> exact_weights(std::vector<big> const& u, std::vector<big> I)
@@ -63,10 +60,7 @@ std::vector<big> exact_weights(std::vector<big> const& u, std::vector<big> I)
     return I;
 }
 
-noise_level vp(double lambda)
-{
-    return variance_preserving_level(std::exp(-lambda));
-}
+noise_level vp(double lambda) { return variance_preserving_level(std::exp(-lambda)); }
 
 } // namespace
 
@@ -74,8 +68,8 @@ TEST_CASE("phi agrees with its series in 50 digits")
 {
     double worst = 0.0;
     for (unsigned k = 0; k <= 8; ++k)
-        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12,
-                         1e-4, 0.3, 1.0, 1.6, 2.7, 4.9, 8.0, 20.0})
+        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12, 1e-4, 0.3, 1.0, 1.6,
+                         2.7, 4.9, 8.0, 20.0})
             worst = std::max(worst, relative(phi(k, z), exact_phi(k, z)));
     MESSAGE("worst relative error " << worst);
     CHECK(worst < 2e-15);
@@ -96,8 +90,7 @@ TEST_CASE("weights agree with elimination in 50 digits, for 1 to 5 nodes and h f
                     if (corrects)
                         nodes.insert(nodes.begin(), h), nodes.pop_back();
                     transition const step{1.0, 1.0, 0.0, K, h, 1.0};
-                    node_values const moment = moments(step, n),
-                                      w = weights(nodes, std::span(moment).first(n));
+                    node_values const moment = moments(step, n), w = weights(nodes, std::span(moment).first(n));
                     std::vector<big> u, I;
                     big factorial = 1;
                     for (std::size_t k = 0; k < n; ++k) {
@@ -120,13 +113,11 @@ TEST_CASE("a transition composes: two steps are one, with memories constant")
         for (memory_form form : {memory_form::x_0, memory_form::epsilon, memory_form::rho}) {
             noise_level const s = vp(-1.0), u = vp(0.3), t = vp(1.1);
             double const strength = form == memory_form::rho ? 0.0 : tau;
-            transition const one = make_transition(s, t, form, strength),
-                             first = make_transition(s, u, form, strength),
+            transition const one = make_transition(s, t, form, strength), first = make_transition(s, u, form, strength),
                              second = make_transition(u, t, form, strength);
             CHECK(second.a * first.a == doctest::Approx(one.a).epsilon(1e-14));
             auto const drift = [](transition const& x) { return x.b * moments(x, 1)[0]; };
-            CHECK(second.a * drift(first) + drift(second) ==
-                  doctest::Approx(drift(one)).epsilon(1e-13));
+            CHECK(second.a * drift(first) + drift(second) == doctest::Approx(drift(one)).epsilon(1e-13));
             CHECK(second.a * second.a * first.c * first.c + second.c * second.c ==
                   doctest::Approx(one.c * one.c).epsilon(1e-13));
         }
@@ -138,10 +129,8 @@ TEST_CASE("a transition carries alpha x_0 + sigma eps along where both are const
     for (double tau : {0.0, 0.7, 1.0}) {
         noise_level const s = vp(-2.0), t = vp(0.5);
         transition const x_0 = make_transition(s, t, memory_form::x_0, tau);
-        CHECK(x_0.a * s.alpha + x_0.b * moments(x_0, 1)[0] ==
-              doctest::Approx(t.alpha).epsilon(1e-14));
-        CHECK(x_0.a * x_0.a * s.sigma * s.sigma + x_0.c * x_0.c ==
-              doctest::Approx(t.sigma * t.sigma).epsilon(1e-14));
+        CHECK(x_0.a * s.alpha + x_0.b * moments(x_0, 1)[0] == doctest::Approx(t.alpha).epsilon(1e-14));
+        CHECK(x_0.a * x_0.a * s.sigma * s.sigma + x_0.c * x_0.c == doctest::Approx(t.sigma * t.sigma).epsilon(1e-14));
     }
     noise_level const s = vp(-2.0), t = vp(0.5);
     for (memory_form form : {memory_form::epsilon, memory_form::rho}) {
@@ -176,17 +165,16 @@ TEST_CASE("sigma = 0 and alpha = 0 are limits")
     // epsilon to sigma = 0, with one and with three memories: the limit of sigma' -> 0
     for (std::size_t n : {1u, 3u}) {
         std::vector<double> const nodes{0.0, -0.7, -1.1};
-        node_values const at_end = integral(make_transition(vp(1.0), clean, memory_form::epsilon),
-                                            std::span(nodes).first(n));
-        node_values const near = integral(make_transition(vp(1.0), vp(60.0), memory_form::epsilon),
-                                          std::span(nodes).first(n));
+        node_values const at_end =
+            integral(make_transition(vp(1.0), clean, memory_form::epsilon), std::span(nodes).first(n));
+        node_values const near =
+            integral(make_transition(vp(1.0), vp(60.0), memory_form::epsilon), std::span(nodes).first(n));
         for (std::size_t j = 0; j < n; ++j)
             CHECK(at_end[j] == doctest::Approx(near[j]).epsilon(1e-13));
     }
 }
 
-TEST_CASE(
-    "a node infinitely far away has weight 0 and leaves the others a rule of their own number")
+TEST_CASE("a node infinitely far away has weight 0 and leaves the others a rule of their own number")
 {
     transition const step = make_transition(vp(-1.0), vp(-0.5), memory_form::x_0);
     node_values const with = integral(step, std::vector<double>{0.0, -0.4, -infinity}),
@@ -221,14 +209,12 @@ TEST_CASE("what has no limit is said")
                          "alpha = 0; remember x_0 instead",
                          std::invalid_argument);
     CHECK_THROWS_AS(make_transition(pure, vp(0.0), memory_form::rho), std::invalid_argument);
-    CHECK_THROWS_AS(make_transition(vp(0.0), clean, memory_form::epsilon, 1.0),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(make_transition(vp(0.0), clean, memory_form::epsilon, 1.0), std::invalid_argument);
     transition const step = make_transition(vp(0.0), vp(1.0), memory_form::x_0),
                      end = make_transition(vp(0.0), clean, memory_form::x_0);
-    CHECK_THROWS_WITH_AS(
-        integral(step, std::vector<double>{0.0, -0.5, -0.5}),
-        "alphabar::weights: a node is -0.5; the levels that a step remembers must differ",
-        std::invalid_argument);
+    CHECK_THROWS_WITH_AS(integral(step, std::vector<double>{0.0, -0.5, -0.5}),
+                         "alphabar::weights: a node is -0.5; the levels that a step remembers must differ",
+                         std::invalid_argument);
     CHECK_THROWS_AS(integral(end, std::vector<double>{0.0, -0.5}), std::invalid_argument);
     CHECK_THROWS_AS(integral(step, std::vector<double>{}), std::invalid_argument);
     CHECK_THROWS_AS(integral(step, std::vector<double>(9, 0.0)), std::invalid_argument);

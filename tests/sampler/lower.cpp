@@ -172,13 +172,17 @@ TEST_CASE("what cannot be run is an error")
     fails(with([&](ab::stage& t) { t.time = infinite; }), "the time of stage 0 is inf");
     fails(with([&](ab::stage& t) { t.input_scale = nan; }), "input_scale of stage 0 is NaN");
     fails(with([&](ab::stage& t) { t.churn = ab::stage::churn_map{1, nan}; }), "churn.add of stage 0 is NaN");
-    fails(with([&](ab::stage& t) { t.x = 1.0 * m(1); }), "row x of stage 0 is a reader of m(1); that memory has not been made yet");
+    fails(with([&](ab::stage& t) { t.x = 1.0 * m(1); }),
+          "row x of stage 0 is a reader of m(1); that memory has not been made yet");
     fails(with([&](ab::stage& t) { t.x = 1.0 * F(1); }), "the plan has fewer heads");
     fails(with([&](ab::stage& t) { t.calls = false; }), "a stage without a call has no F");
     fails(with([&](ab::stage& t) { t.spread = ab::noise_spread{}; }), "it needs a call with two heads");
-    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::clip, 0.0}; }), "operation.bound of stage 0 is 0; it must be positive");
-    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::dynamic_threshold, 1.0, 1.5}; }), "operation.quantile");
-    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::dynamic_threshold, 2.0, 0.5, 1.0}; }), "operation.max");
+    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::clip, 0.0}; }),
+          "operation.bound of stage 0 is 0; it must be positive");
+    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::dynamic_threshold, 1.0, 1.5}; }),
+          "operation.quantile");
+    fails(with([&](ab::stage& t) { t.operation = {ab::x0_operation::kind::dynamic_threshold, 2.0, 0.5, 1.0}; }),
+          "operation.max");
     ab::plan none{{s}};
     none.heads = 0;
     fails(none, "heads is 0; it must lie in [1, 8]");
@@ -187,6 +191,7 @@ TEST_CASE("what cannot be run is an error")
     idle.calls = false;
     idle.x = ab::row(x);
     std::vector<ab::plan> const different{ab::plan{{s, s}}, ab::plan{{s, idle}}};
-    CHECK_THROWS_WITH_AS(ab::lower(different), doctest::Contains("plans that run together call in the same stages"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::lower(different), doctest::Contains("plans that run together call in the same stages"),
+                         std::invalid_argument);
     CHECK_THROWS_AS(ab::lower(std::vector<ab::plan>{}), std::invalid_argument);
 }

@@ -28,21 +28,15 @@ namespace {
 double output(prediction kind, noise_level seen, double x_0, double eps)
 {
     switch (kind) {
-    case prediction::epsilon:
-        return eps;
-    case prediction::x_0:
-        return x_0;
-    case prediction::v:
-        return seen.alpha * eps - seen.sigma * x_0;
-    case prediction::flow:
-        return eps - x_0;
-    default:
-        return -eps / seen.sigma;
+    case prediction::epsilon: return eps;
+    case prediction::x_0: return x_0;
+    case prediction::v: return seen.alpha * eps - seen.sigma * x_0;
+    case prediction::flow: return eps - x_0;
+    default: return -eps / seen.sigma;
     }
 }
 
-prediction const kinds[] = {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow,
-                            prediction::score};
+prediction const kinds[] = {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow, prediction::score};
 
 } // namespace
 
@@ -50,13 +44,12 @@ TEST_CASE("every prediction, seen on every path, gives back x_0 and epsilon at e
 {
     double const x_0 = 0.7, eps = -1.3;
     for (noise_level level : {noise_level{0.6, 0.8}, {1.0, 5.0}, {0.3, 0.7}})
-        for (network_input input : {network_input::state, network_input::variance_preserving,
-                                    network_input::rectified_flow})
+        for (network_input input :
+             {network_input::state, network_input::variance_preserving, network_input::rectified_flow})
             for (prediction kind : kinds) {
-                double const norm = input == network_input::state ? 1.0
-                                    : input == network_input::variance_preserving
-                                        ? std::hypot(level.alpha, level.sigma)
-                                        : level.alpha + level.sigma;
+                double const norm = input == network_input::state                 ? 1.0
+                                    : input == network_input::variance_preserving ? std::hypot(level.alpha, level.sigma)
+                                                                                  : level.alpha + level.sigma;
                 network_maps const maps = maps_at({.predicts = kind, .input = input}, level);
                 double const x = level.alpha * x_0 + level.sigma * eps;
                 double const F = output(kind, {level.alpha / norm, level.sigma / norm}, x_0, eps);
@@ -70,8 +63,7 @@ TEST_CASE("EDM's preconditioning is table 1 of Karras et al., also on other path
 {
     double const sigma = 1.7, data = 0.5;
     for (double alpha : {1.0, 0.4}) { // the same noise ratio
-        network_maps const maps =
-            maps_at({.input = network_input::edm, .sigma_data = data}, {alpha, alpha * sigma});
+        network_maps const maps = maps_at({.input = network_input::edm, .sigma_data = data}, {alpha, alpha * sigma});
         double const c_skip = data * data / (sigma * sigma + data * data),
                      root = std::sqrt(sigma * sigma + data * data);
         CHECK(maps.input_scale == Approx(1 / root / alpha));
@@ -80,8 +72,8 @@ TEST_CASE("EDM's preconditioning is table 1 of Karras et al., also on other path
         // epsilon = (x - alpha x_0) / sigma
         CHECK(maps.epsilon.x == Approx((1 - alpha * maps.x_0.x) / (alpha * sigma)));
         CHECK(maps.epsilon.other == Approx(-maps.x_0.other / sigma));
-        CHECK(maps_at({.input = network_input::edm_v, .sigma_data = data}, {alpha, alpha * sigma})
-                  .x_0.other == -maps.x_0.other);
+        CHECK(maps_at({.input = network_input::edm_v, .sigma_data = data}, {alpha, alpha * sigma}).x_0.other ==
+              -maps.x_0.other);
     }
     // its limits: x_0 = x at sigma = 0, epsilon = x / sigma at alpha = 0
     network_maps const clean = maps_at({.input = network_input::edm}, {1.0, 0.0}),
@@ -95,21 +87,17 @@ TEST_CASE("the clock and the scale of time")
 {
     noise_level const level{1.0, 3.0};
     CHECK(network_call({.predicts = prediction::x_0}, 7.0, level).time == 7.0);
-    CHECK(network_call({.predicts = prediction::x_0, .time_scale = 1000}, 0.25, level).time ==
-          250.0);
-    CHECK(
-        network_call({.predicts = prediction::x_0, .clock = network_clock::edm}, 7.0, level).time ==
-        Approx(std::log(3.0) / 4));
+    CHECK(network_call({.predicts = prediction::x_0, .time_scale = 1000}, 0.25, level).time == 250.0);
+    CHECK(network_call({.predicts = prediction::x_0, .clock = network_clock::edm}, 7.0, level).time ==
+          Approx(std::log(3.0) / 4));
 }
 
 TEST_CASE("a clipped x_0 is remembered as what the solver remembers")
 {
     noise_level const level{0.6, 0.8};
-    network_form const clipped{.predicts = prediction::epsilon,
-                               .operation = {.what = x0_operation::kind::clip}};
+    network_form const clipped{.predicts = prediction::epsilon, .operation = {.what = x0_operation::kind::clip}};
     double const x = 2.0, F = -1.0, x_0 = 1.0; // (2 + 0.8) / 0.6 clipped
-    for (memory_form form :
-         {memory_form::x_0, memory_form::epsilon, memory_form::rho, memory_form::velocity}) {
+    for (memory_form form : {memory_form::x_0, memory_form::epsilon, memory_form::rho, memory_form::velocity}) {
         stage const s = network_call(clipped, 1.0, level, form);
         CHECK(std::min(s.memory.x * x + s.memory.other * F, 1.0) == 1.0);
         double const eps = (x - 0.6 * x_0) / 0.8, want = form == memory_form::x_0        ? x_0
@@ -125,15 +113,13 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
     auto const tried = [&](auto const& path, auto const& spec, network_form network) {
         grid const g = make_grid(path, spec);
         for (prediction kind : kinds) {
-            if (g.levels.front().alpha == 0.0 &&
-                (kind == prediction::epsilon || kind == prediction::score))
+            if (g.levels.front().alpha == 0.0 && (kind == prediction::epsilon || kind == prediction::score))
                 continue;
             network.predicts = kind;
             auto const model = [&](state const& v, double time) {
                 noise_level const level = path.level(time);
-                double const norm = network.input == network_input::variance_preserving
-                                        ? std::hypot(level.alpha, level.sigma)
-                                        : 1.0;
+                double const norm =
+                    network.input == network_input::variance_preserving ? std::hypot(level.alpha, level.sigma) : 1.0;
                 state raw = v;
                 for (double& e : raw)
                     e *= norm;
@@ -143,16 +129,12 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
                                   (raw[i] - level.alpha * F[i]) / level.sigma);
                 return F;
             };
-            std::vector<plan> plans{ddim(path, g, {.network = network}),
-                                    ddim(path, g, {.network = network, .eta = 1.0}),
-                                    ddpm(path, g, {.network = network}),
-                                    euler(path, g, {.network = network}),
-                                    heun(path, g, {.network = network}),
-                                    dpmpp_2m(path, g, {.network = network}),
-                                    dpmpp_2m_sde(path, g, {.network = network}),
-                                    dpmpp_3m(path, g, {.network = network}),
-                                    unipc(path, g, {.network = network}),
-                                    sa_solver(path, g, {.network = network})};
+            std::vector<plan> plans{
+                ddim(path, g, {.network = network}),         ddim(path, g, {.network = network, .eta = 1.0}),
+                ddpm(path, g, {.network = network}),         euler(path, g, {.network = network}),
+                heun(path, g, {.network = network}),         dpmpp_2m(path, g, {.network = network}),
+                dpmpp_2m_sde(path, g, {.network = network}), dpmpp_3m(path, g, {.network = network}),
+                unipc(path, g, {.network = network}),        sa_solver(path, g, {.network = network})};
             if (g.levels.front().alpha > 0.0) {
                 plans.push_back(deis(path, g, {.network = network}));
                 plans.push_back(dpm_solver(path, g, {.network = network}));
@@ -161,8 +143,8 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
                 state v = support::start;
                 for (double& e : v)
                     e *= p.initial_scale;
-                state const end = support::interpret(
-                    p, v, model, [](std::uint32_t k) { return state(10, std::sin(1.0 + k)); });
+                state const end =
+                    support::interpret(p, v, model, [](std::uint32_t k) { return state(10, std::sin(1.0 + k)); });
                 for (double e : end) {
                     CHECK(std::isfinite(e));
                     CHECK(std::abs(e) < 3.0); // within the mixture
@@ -179,15 +161,11 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
 
 TEST_CASE("what the network cannot say is an error when the plan is made")
 {
-    CHECK_THROWS_AS(network_call({.predicts = prediction::epsilon}, 1, {0.0, 1.0}),
+    CHECK_THROWS_AS(network_call({.predicts = prediction::epsilon}, 1, {0.0, 1.0}), std::invalid_argument);
+    CHECK_THROWS_AS(network_call({.predicts = prediction::score}, 1, {0.0, 1.0}), std::invalid_argument);
+    CHECK_THROWS_AS(network_call({.predicts = prediction::x_0}, 1, {1.0, 0.0}, memory_form::epsilon),
                     std::invalid_argument);
-    CHECK_THROWS_AS(network_call({.predicts = prediction::score}, 1, {0.0, 1.0}),
-                    std::invalid_argument);
-    CHECK_THROWS_AS(
-        network_call({.predicts = prediction::x_0}, 1, {1.0, 0.0}, memory_form::epsilon),
-        std::invalid_argument);
-    CHECK_THROWS_AS(network_call({.predicts = prediction::previous_x}, 1, {0.6, 0.8}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(network_call({.predicts = prediction::previous_x}, 1, {0.6, 0.8}), std::invalid_argument);
     CHECK_NOTHROW(network_call({.predicts = prediction::v}, 1, {0.0, 1.0}));
     CHECK_NOTHROW(network_call({.predicts = prediction::flow}, 1, {0.0, 1.0}));
 }

@@ -58,7 +58,8 @@ void compare(std::uint32_t seeds)
             auto const slow_arrays = arrays_over(slow);
             C thresholds[rows] = {};
             ab::noise_field const* const source = &noise;
-            ab::run_stage(ab::host_space{}, &p, true, fast_arrays, ab::row_noise<ab::noise_field>{&source, nullptr}, thresholds);
+            ab::run_stage(ab::host_space{}, &p, true, fast_arrays, ab::row_noise<ab::noise_field>{&source, nullptr},
+                          thresholds);
             for (std::size_t row = 0; row < rows; ++row)
                 for (std::size_t i = 0; i < size; ++i)
                     p.element(slow_arrays, row, i, static_cast<C>(noise(row, i)), thresholds[row]);
@@ -95,7 +96,8 @@ TEST_CASE("a row that does not read an array is not touched by its NaN")
     a.rows = 1;
     a.row_size = 100;
     ab::noise_field const* const source = &noise;
-    ab::run_stage(ab::host_space{}, &p, true, a, ab::row_noise<ab::noise_field>{&source, nullptr}, static_cast<float*>(nullptr));
+    ab::run_stage(ab::host_space{}, &p, true, a, ab::row_noise<ab::noise_field>{&source, nullptr},
+                  static_cast<float*>(nullptr));
     for (std::size_t i = 0; i < 100; ++i) {
         CHECK(std::isnan(a.array[p.rows[0].target][i]));
         CHECK(a.array[p.rows[1].target][i] == 2.0f);

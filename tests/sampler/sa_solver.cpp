@@ -20,14 +20,10 @@ TEST_CASE("the coefficients are the integrals of the paper, by quadrature")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 8, true);
     double const tau = 0.8, strength = 1 + tau * tau;
-    plan const p = sa_solver(
-        g, {.predictor_order = 3, .corrector_order = 0, .tau = tau, .lower_order_final = false});
-    auto const lambda = [&](std::size_t i) {
-        return std::log(g.levels[i].alpha / g.levels[i].sigma);
-    };
+    plan const p = sa_solver(g, {.predictor_order = 3, .corrector_order = 0, .tau = tau, .lower_order_final = false});
+    auto const lambda = [&](std::size_t i) { return std::log(g.levels[i].alpha / g.levels[i].sigma); };
     for (std::size_t i = 2; i < 8; ++i) {
-        double const low = lambda(i), high = lambda(i + 1), h = high - low,
-                     sigma = g.levels[i + 1].sigma;
+        double const low = lambda(i), high = lambda(i + 1), h = high - low, sigma = g.levels[i + 1].sigma;
         CHECK(p.stages[i].x[x] == Approx(sigma / g.levels[i].sigma * std::exp(-tau * tau * h)));
         CHECK(p.stages[i].x[z] == Approx(sigma * std::sqrt(1 - std::exp(-2 * tau * tau * h))));
         for (std::size_t j = 0; j < 3; ++j) {
@@ -44,8 +40,7 @@ TEST_CASE("the coefficients are the integrals of the paper, by quadrature")
             double sum = integrand(low) + integrand(high);
             for (int k = 1; k < n; ++k)
                 sum += (k % 2 ? 4.0 : 2.0) * integrand(low + h * k / n);
-            CHECK(p.stages[i].x[m(j)] ==
-                  Approx(strength * sigma * sum * h / n / 3.0).epsilon(1e-10));
+            CHECK(p.stages[i].x[m(j)] == Approx(strength * sigma * sum * h / n / 3.0).epsilon(1e-10));
         }
     }
 }
@@ -54,37 +49,30 @@ TEST_CASE("measured orders of convergence of the ODE, tau = 0")
 {
     auto const solver = [](unsigned predictor, unsigned corrector) {
         return [=](grid const& g) {
-            return sa_solver(g, {.predictor_order = predictor,
-                                 .corrector_order = corrector,
-                                 .tau = 0.0,
-                                 .lower_order_final = false});
+            return sa_solver(
+                g,
+                {.predictor_order = predictor, .corrector_order = corrector, .tau = 0.0, .lower_order_final = false});
         };
     };
-    for (path_kind kind :
-         {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
         for (bool uneven : {false, true}) {
             CHECK(support::measured_order(solver(2, 0), kind, uneven) == Approx(2.0).epsilon(0.05));
             CHECK(support::measured_order(solver(1, 2), kind, uneven) == Approx(2.0).epsilon(0.05));
             CHECK(support::measured_order(solver(2, 2), kind, uneven) == Approx(2.0).epsilon(0.1));
             CHECK(support::measured_order(solver(2, 3), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(3, 3), kind, uneven) >
-                  2.9); // its error terms cancel in part
+            CHECK(support::measured_order(solver(3, 3), kind, uneven) > 2.9); // its error terms cancel in part
         }
 }
 
 TEST_CASE("mean and covariance, for several tau, with the corrector and without, on every path")
 {
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding,
-                           path_kind::rectified_flow}) {
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
         grid const g = support::grid_to_zero(kind, 120, -3.0);
         CHECK(support::worst_deviation(sa_solver(g, {.tau = 1.0}), kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(
-                  sa_solver(g, {.predictor_order = 3, .corrector_order = 3, .tau = 0.5}), kind,
-                  -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.corrector_order = 0, .tau = 1.3}), kind, -3.0,
-                                       4000) < 4.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.tau = 1.0, .low = 0.05, .high = 1.0}), kind,
+        CHECK(support::worst_deviation(sa_solver(g, {.predictor_order = 3, .corrector_order = 3, .tau = 0.5}), kind,
                                        -3.0, 4000) < 4.0);
+        CHECK(support::worst_deviation(sa_solver(g, {.corrector_order = 0, .tau = 1.3}), kind, -3.0, 4000) < 4.0);
+        CHECK(support::worst_deviation(sa_solver(g, {.tau = 1.0, .low = 0.05, .high = 1.0}), kind, -3.0, 4000) < 4.0);
     }
     grid const g = support::lambda_grid(path_kind::variance_preserving, 150, false, -3.0, 4.0);
     CHECK(support::worst_deviation(sa_solver(g, {.tau = 0.7, .form = memory_form::epsilon}),
@@ -93,12 +81,10 @@ TEST_CASE("mean and covariance, for several tau, with the corrector and without,
 
 TEST_CASE("tau stands inside its window, or is given for every step")
 {
-    grid const g =
-        support::lambda_grid(path_kind::variance_exploding, 6, false); // sigma from 7.4 to 0.08
+    grid const g = support::lambda_grid(path_kind::variance_exploding, 6, false); // sigma from 7.4 to 0.08
     plan const window = sa_solver(g, {.low = 0.2, .high = 2.0});
     for (std::size_t i = 0; i < 6; ++i)
-        CHECK(draws_noise(window.stages[i]) ==
-              (g.levels[i].sigma >= 0.2 && g.levels[i].sigma <= 2.0));
+        CHECK(draws_noise(window.stages[i]) == (g.levels[i].sigma >= 0.2 && g.levels[i].sigma <= 2.0));
     plan const given = sa_solver(g, {.taus = {0, 1, 0, 0, 0, 0}});
     for (std::size_t i = 0; i < 6; ++i)
         CHECK(draws_noise(given.stages[i]) == (i == 1));
@@ -108,14 +94,11 @@ TEST_CASE("as users write it, and the ends")
 {
     auto const diffusion = support::table();
     CHECK(sa_solver(diffusion, karras_grid(20)).stages.size() == 20);
-    CHECK(sa_solver(diffusion, karras_grid(20), {.lower_order_final = false}).stages.back().x ==
-          row(m(0)));
+    CHECK(sa_solver(diffusion, karras_grid(20), {.lower_order_final = false}).stages.back().x == row(m(0)));
     CHECK(sa_solver(rectified_flow{}, trailing_grid(5)).stages.size() == 5); // starts at alpha = 0
     CHECK(sa_solver(diffusion, trailing_grid(1)).stages.size() == 1);
-    CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.predictor_order = 0}),
-                    std::invalid_argument);
-    CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.corrector_order = 9}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.predictor_order = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.corrector_order = 9}), std::invalid_argument);
     CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.tau = -1.0}), std::invalid_argument);
     CHECK_THROWS_AS(sa_solver(diffusion, karras_grid(20), {.taus = {1.0}}), std::invalid_argument);
 }

@@ -46,9 +46,10 @@ TEST_CASE("sample runs a plan to its end and shows the state after every stage")
                 CHECK(stage == seen.size());
                 seen.emplace_back(state.data, state.data + 50);
             });
-        auto const expected = support::run(p, start(50), support::network_with(p.heads), [](std::uint32_t index, std::size_t i) {
-            return static_cast<double>(stream(ab::purpose::sampler, index)(0, i));
-        });
+        auto const expected =
+            support::run(p, start(50), support::network_with(p.heads), [](std::uint32_t index, std::size_t i) {
+                return static_cast<double>(stream(ab::purpose::sampler, index)(0, i));
+            });
         REQUIRE(seen.size() == expected.size());
         CHECK(seen.back() == x);
         for (std::size_t s = 0; s < seen.size(); ++s)
@@ -75,7 +76,8 @@ TEST_CASE("the network of an Eigen user sees Maps, that of an xtensor user adapt
         CHECK(std::equal(flat.begin(), flat.end(), columns.data()));
 
         xt::xtensor<double, 2> grid = xt::adapt(start(12), std::vector<std::size_t>{3, 4});
-        ab::sample(p, grid, stream, [](auto const& input, double time, auto& output) { output = 0.5 * input + 0.01 * time; });
+        ab::sample(p, grid, stream,
+                   [](auto const& input, double time, auto& output) { output = 0.5 * input + 0.01 * time; });
         CHECK(std::equal(flat.begin(), flat.end(), grid.data()));
     }
 }

@@ -101,7 +101,7 @@ TEST_CASE("the error says what is wrong and where")
 
 TEST_CASE("no text crashes the reader")
 {
-    std::string const whole = ab::write_plan(support::random_plan(12, 12)) ;
+    std::string const whole = ab::write_plan(support::random_plan(12, 12));
     std::mt19937 random(1);
     for (std::size_t length = 0; length + 2 < whole.size(); ++length)
         REQUIRE_THROWS_AS(ab::read_plan(std::string_view(whole).substr(0, length)), ab::plan_format_error);
@@ -133,9 +133,10 @@ TEST_CASE("a plan prints as a table")
     number_draws(p);
     std::ostringstream out;
     out << p;
-    CHECK(out.str() == "plan of 1 stage; x begins as N(0, 1)\n"
-                       " stage       time\n"
-                       "     0        999  F(x);  m0 = clip(1.25 x - 0.75 F, 1);  x' = 0.5 x - 0.25 m0 + 0.125 z;  z(64)\n");
+    CHECK(out.str() ==
+          "plan of 1 stage; x begins as N(0, 1)\n"
+          " stage       time\n"
+          "     0        999  F(x);  m0 = clip(1.25 x - 0.75 F, 1);  x' = 0.5 x - 0.25 m0 + 0.125 z;  z(64)\n");
     CHECK(to_string(ab::row{}) == "0");
     CHECK(to_string(1.0 * y - 1.0 * F(2)) == "y - F2");
 }

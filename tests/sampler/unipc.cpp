@@ -39,9 +39,7 @@ vec solve(std::vector<vec> A, vec b)
 // then of m at the new level (corrector only), at the step's start and at earlier ones.
 vec published(grid const& g, std::size_t i, unsigned order, bool corrects, bool bh2, bool x_0)
 {
-    auto const lambda = [&](std::size_t k) {
-        return std::log(g.levels[k].alpha / g.levels[k].sigma);
-    };
+    auto const lambda = [&](std::size_t k) { return std::log(g.levels[k].alpha / g.levels[k].sigma); };
     auto const [alpha, sigma] = g.levels[i + 1];
     double const h = lambda(i + 1) - lambda(i), hh = x_0 ? -h : h, B = bh2 ? std::expm1(hh) : hh;
     vec r;
@@ -71,8 +69,7 @@ vec published(grid const& g, std::size_t i, unsigned order, bool corrects, bool 
         rho = solve(inner, vec(b.begin(), b.end() - 1));
     }
     // x' = a x - c (e^hh - 1) m0 - c B (sum_k rho_k (m_k - m0) / r_k + rho_last (m_new - m0))
-    double const a = x_0 ? sigma / g.levels[i].sigma : alpha / g.levels[i].alpha,
-                 c = x_0 ? alpha : sigma;
+    double const a = x_0 ? sigma / g.levels[i].sigma : alpha / g.levels[i].alpha, c = x_0 ? alpha : sigma;
     vec row{a, 0.0, -c * std::expm1(hh)};
     for (std::size_t k = 0; k + 1 < order; ++k) {
         row.push_back(-c * B * rho[k] / r[k]);
@@ -83,12 +80,10 @@ vec published(grid const& g, std::size_t i, unsigned order, bool corrects, bool 
     return row;
 }
 
-auto solver(unsigned order, unipc_variant variant = unipc_variant::bh2,
-            memory_form form = memory_form::x_0)
+auto solver(unsigned order, unipc_variant variant = unipc_variant::bh2, memory_form form = memory_form::x_0)
 {
     return [=](grid const& g) {
-        return unipc(
-            g, {.order = order, .form = form, .variant = variant, .lower_order_final = false});
+        return unipc(g, {.order = order, .form = form, .variant = variant, .lower_order_final = false});
     };
 }
 
@@ -107,8 +102,7 @@ TEST_CASE("predictor and corrector are the published linear systems with B(h)")
                                 .lower_order_final = false,
                                 .split = true};
                 plan const p = unipc(g, o);
-                for (std::size_t i = 4; i < 8;
-                     ++i) { // stage 2 i - 1 corrects step i - 1, stage 2 i predicts step i
+                for (std::size_t i = 4; i < 8; ++i) { // stage 2 i - 1 corrects step i - 1, stage 2 i predicts step i
                     vec const predicted = published(g, i, order, false, bh2, x_0),
                               corrected = published(g, i - 1, order, true, bh2, x_0);
                     row const& ahead = p.stages[2 * i].x;
@@ -127,38 +121,30 @@ TEST_CASE("predictor and corrector are the published linear systems with B(h)")
 
 TEST_CASE("measured orders of convergence: order p is corrected to p + 1")
 {
-    for (path_kind kind :
-         {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
         for (bool uneven : {false, true}) {
             CHECK(support::measured_order(solver(1), kind, uneven) == Approx(2.0).epsilon(0.05));
             CHECK(support::measured_order(solver(2), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2, unipc_variant::bh1), kind, uneven) ==
-                  Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2, unipc_variant::vary), kind, uneven) ==
-                  Approx(3.0).epsilon(0.05));
+            CHECK(support::measured_order(solver(2, unipc_variant::bh1), kind, uneven) == Approx(3.0).epsilon(0.05));
+            CHECK(support::measured_order(solver(2, unipc_variant::vary), kind, uneven) == Approx(3.0).epsilon(0.05));
             CHECK(support::measured_order(solver(3), kind, uneven, 96) == Approx(4.0).epsilon(0.1));
         }
-    CHECK(support::measured_order(solver(2, unipc_variant::bh2, memory_form::epsilon),
-                                  path_kind::variance_preserving,
+    CHECK(support::measured_order(solver(2, unipc_variant::bh2, memory_form::epsilon), path_kind::variance_preserving,
                                   true) == Approx(3.0).epsilon(0.05));
     // the corrector of vary_coeff as its repository writes it
-    CHECK(support::measured_order(solver(2, unipc_variant::vary_shipped),
-                                  path_kind::variance_preserving,
-                                  true) == Approx(1.0).epsilon(0.05));
-    CHECK(support::measured_order(solver(3, unipc_variant::vary_shipped),
-                                  path_kind::variance_preserving,
-                                  false) == Approx(1.0).epsilon(0.05));
+    CHECK(support::measured_order(solver(2, unipc_variant::vary_shipped), path_kind::variance_preserving, true) ==
+          Approx(1.0).epsilon(0.05));
+    CHECK(support::measured_order(solver(3, unipc_variant::vary_shipped), path_kind::variance_preserving, false) ==
+          Approx(1.0).epsilon(0.05));
 }
 
 TEST_CASE("the shipped vary_coeff corrector: NumPy's inverse of its matrix, one step")
 {
     // step lambda -0.5 -> 0.3 on the variance-preserving path, nodes 0.8, 0, -0.9, -1.5
-    transition const step =
-        make_transition(support::level_at(path_kind::variance_preserving, -0.5),
-                        support::level_at(path_kind::variance_preserving, 0.3), memory_form::x_0);
+    transition const step = make_transition(support::level_at(path_kind::variance_preserving, -0.5),
+                                            support::level_at(path_kind::variance_preserving, 0.3), memory_form::x_0);
     node_values const w = vary_shipped_weights(step, std::vector<double>{0.8, 0.0, -0.9, -1.5}, {});
-    vec const want{0.022598896351294962, 0.5309664653070281, -0.17528390945843175,
-                   0.06419782163075706};
+    vec const want{0.022598896351294962, 0.5309664653070281, -0.17528390945843175, 0.06419782163075706};
     for (std::size_t j = 0; j < 4; ++j)
         CHECK(w[j] == Approx(want[j]).epsilon(1e-12));
     node_values const two = vary_shipped_weights(step, std::vector<double>{0.8, 0.0}, {});
@@ -172,8 +158,7 @@ TEST_CASE("as users write it, and the ends")
     CHECK(p.stages.size() == 20);
     CHECK(!p.stages.front().x.reads(y));
     CHECK(p.stages.back().x == row(m(0)));
-    CHECK(unipc(diffusion, karras_grid(20), {.lower_order_final = false}).stages.back().x ==
-          row(m(0)));
+    CHECK(unipc(diffusion, karras_grid(20), {.lower_order_final = false}).stages.back().x == row(m(0)));
     CHECK(unipc(diffusion, trailing_grid(1)).stages.size() == 1);
     plan const some = unipc(diffusion, karras_grid(6), {.disable_corrector = {0, 2}});
     CHECK(!some.stages[0].y);

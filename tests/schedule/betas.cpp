@@ -55,8 +55,10 @@ TEST_CASE("a cosine of one's own is the shipped one")
 
 TEST_CASE("bad schedules are refused, with function, argument, value and rule")
 {
-    CHECK_THROWS_WITH_AS(ab::linear_betas(0), "alphabar::linear_betas: T is 0; it must lie in [1, 10000]", std::invalid_argument);
-    CHECK_THROWS_WITH_AS(ab::linear_betas(10, 0.0), "alphabar::linear_betas: start is 0; it must lie in (0, 1]", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::linear_betas(0), "alphabar::linear_betas: T is 0; it must lie in [1, 10000]",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(ab::linear_betas(10, 0.0), "alphabar::linear_betas: start is 0; it must lie in (0, 1]",
+                         std::invalid_argument);
     CHECK_THROWS_WITH_AS(ab::linear_betas(10, 1e-4, std::numeric_limits<double>::quiet_NaN()),
                          "alphabar::linear_betas: end is NaN; it must lie in (0, 1]", std::invalid_argument);
     double const nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();

@@ -29,7 +29,8 @@ double k_diffusion_time(ab::gaussian_diffusion const& diffusion, double sigma)
 
 TEST_CASE("levels are the tables at integers, and time is their inverse")
 {
-    for (auto const& betas : {ab::linear_betas(1000), ab::cosine_betas(1000), ab::scaled_linear_betas(4000), ab::linear_betas(1)}) {
+    for (auto const& betas :
+         {ab::linear_betas(1000), ab::cosine_betas(1000), ab::scaled_linear_betas(4000), ab::linear_betas(1)}) {
         ab::gaussian_diffusion const diffusion(betas);
         for (std::size_t t = 0; t < diffusion.T(); ++t) {
             auto const level = diffusion.level(static_cast<double>(t));

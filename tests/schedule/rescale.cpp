@@ -26,7 +26,8 @@ TEST_CASE("zero terminal SNR is the published rescaling")
 
 TEST_CASE("the shift divides the SNR")
 {
-    ab::gaussian_diffusion const before(ab::scaled_linear_betas(1000)), after(ab::snr_shift(ab::scaled_linear_betas(1000), 3.0));
+    ab::gaussian_diffusion const before(ab::scaled_linear_betas(1000)),
+        after(ab::snr_shift(ab::scaled_linear_betas(1000), 3.0));
     for (std::size_t t = 0; t < 1000; ++t)
         CHECK(after.snr(t) == doctest::Approx(before.snr(t) / 3.0).epsilon(1e-14));
     CHECK(ab::snr_shift(ab::zero_terminal_snr(ab::linear_betas(10)), 2.0)[9] == ab::double_double(1.0));

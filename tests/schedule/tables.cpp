@@ -76,10 +76,14 @@ void check_tables(ab::gaussian_diffusion const& diffusion, std::function<exact(s
     }
     CHECK(worst <= 0.51);
     if (T > 1)
-        CHECK(diffusion[ab::table::posterior_log_variance_clipped][0] == diffusion[ab::table::posterior_log_variance_clipped][1]);
+        CHECK(diffusion[ab::table::posterior_log_variance_clipped][0] ==
+              diffusion[ab::table::posterior_log_variance_clipped][1]);
 }
 
-exact linspace(exact const& a, exact const& b, std::size_t n, std::size_t i) { return n == 1 ? a : exact(a + (b - a) * i / (n - 1)); }
+exact linspace(exact const& a, exact const& b, std::size_t n, std::size_t i)
+{
+    return n == 1 ? a : exact(a + (b - a) * i / (n - 1));
+}
 
 } // namespace
 

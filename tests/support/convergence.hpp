@@ -27,18 +27,14 @@ inline alphabar::noise_level level_at(path_kind kind, double lambda)
 {
     double const ratio = std::exp(-lambda);
     switch (kind) {
-    case path_kind::variance_preserving:
-        return {1.0 / std::hypot(1.0, ratio), ratio / std::hypot(1.0, ratio)};
-    case path_kind::rectified_flow:
-        return {1.0 / (1.0 + ratio), ratio / (1.0 + ratio)};
-    default:
-        return {1.0, ratio};
+    case path_kind::variance_preserving: return {1.0 / std::hypot(1.0, ratio), ratio / std::hypot(1.0, ratio)};
+    case path_kind::rectified_flow: return {1.0 / (1.0 + ratio), ratio / (1.0 + ratio)};
+    default: return {1.0, ratio};
     }
 }
 
 /// n steps from lambda = low to high, equal or (by up to 35 %) unequal.
-inline alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0,
-                                  double high = 2.5)
+inline alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0, double high = 2.5)
 {
     alphabar::grid g;
     g.usual = alphabar::prediction::x_0;
@@ -91,8 +87,7 @@ inline state exact_end(path_kind kind, double low = -2.0, double high = 2.5)
     for (std::size_t j = 0; j < steps; ++j) {
         double const lambda = low + h * static_cast<double>(j);
         state const a = slope(u, lambda), b = slope(moved(u, a, h / 2), lambda + h / 2),
-                    c = slope(moved(u, b, h / 2), lambda + h / 2),
-                    d = slope(moved(u, c, h), lambda + h);
+                    c = slope(moved(u, b, h / 2), lambda + h / 2), d = slope(moved(u, c, h), lambda + h);
         for (std::size_t i = 0; i < n; ++i)
             u[i] += h / 6 * (a[i] + 2 * b[i] + 2 * c[i] + d[i]);
     }
@@ -120,33 +115,31 @@ double measured_order(Solver const& solver, path_kind kind, bool uneven, std::si
                                            exact_end(path_kind::variance_exploding),
                                            exact_end(path_kind::rectified_flow)};
     state const& end = ends[static_cast<std::size_t>(kind)];
-    return std::log2(error_of(solver, kind, n, uneven, end) /
-                     error_of(solver, kind, 2 * n, uneven, end));
+    return std::log2(error_of(solver, kind, n, uneven, end) / error_of(solver, kind, 2 * n, uneven, end));
 }
 
 /// How far mean and covariance at the end of a stochastic plan are from the mixture's, in standard
 /// errors: the worst of five. The samples start as the mixture at the first level, so that only the
 /// solver can be wrong.
-inline double worst_deviation(alphabar::plan const& p, path_kind kind, double low,
-                              std::size_t samples, std::uint64_t seed = 7)
+inline double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples,
+                              std::uint64_t seed = 7)
 {
     gaussian_mixture const mixture;
     std::mt19937_64 engine(seed);
     std::normal_distribution<double> normal;
-    state const x = interpret(p, mixture.draw(samples, level_at(kind, low), engine),
-                              exact_network(kind), [&](std::uint32_t) {
-                                  state z(2 * samples);
-                                  for (double& v : z)
-                                      v = normal(engine);
-                                  return z;
-                              });
+    state const x =
+        interpret(p, mixture.draw(samples, level_at(kind, low), engine), exact_network(kind), [&](std::uint32_t) {
+            state z(2 * samples);
+            for (double& v : z)
+                v = normal(engine);
+            return z;
+        });
     auto const want = mixture.moments(), got = sample_moments(x);
     double const n = static_cast<double>(samples);
     std::array<double, 5> fourth{}; // E of the squares of what is averaged, for the standard errors
     for (std::size_t i = 0; i < x.size(); i += 2) {
         double const dx = x[i] - got[0], dy = x[i + 1] - got[1];
-        std::array<double, 5> const terms{dx, dy, dx * dx - got[2], dy * dy - got[3],
-                                          dx * dy - got[4]};
+        std::array<double, 5> const terms{dx, dy, dx * dx - got[2], dy * dy - got[3], dx * dy - got[4]};
         for (std::size_t k = 0; k < 5; ++k)
             fourth[k] += terms[k] * terms[k] / n;
     }

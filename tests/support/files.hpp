@@ -26,8 +26,7 @@ public:
     {
         std::string name = (std::filesystem::temp_directory_path() / "alphabar-XXXXXX").string();
         if (!mkdtemp(name.data()))
-            throw std::filesystem::filesystem_error(
-                "mkdtemp", std::error_code(errno, std::generic_category()));
+            throw std::filesystem::filesystem_error("mkdtemp", std::error_code(errno, std::generic_category()));
         path_ = name;
     }
     ~scratch_folder()
@@ -46,10 +45,7 @@ private:
 };
 
 /// The bytes of a text, zeros included.
-inline std::vector<std::uint8_t> bytes_of(std::string_view text)
-{
-    return {text.begin(), text.end()};
-}
+inline std::vector<std::uint8_t> bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
 
 /// The fault that `call` throws, or none; what it says must be one short line.
 template <class Call>

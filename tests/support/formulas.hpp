@@ -62,7 +62,8 @@ std::vector<T> wavy(std::size_t n)
 {
     std::vector<T> values(n);
     for (std::size_t i = 0; i < n; ++i)
-        values[i] = static_cast<T>(static_cast<float>(std::sin(1.7 * static_cast<double>(i) + 0.3) * (1.0 + 0.01 * static_cast<double>(i % 97))));
+        values[i] = static_cast<T>(static_cast<float>(std::sin(1.7 * static_cast<double>(i) + 0.3) *
+                                                      (1.0 + 0.01 * static_cast<double>(i % 97))));
     return values;
 }
 

@@ -20,8 +20,7 @@ struct gaussian_mixture {
         double width;
         double share;
     };
-    std::vector<component> components{
-        {{-1.2, 0.4}, 0.35, 0.3}, {{0.1, -0.8}, 0.5, 0.3}, {{0.9, 0.7}, 0.25, 0.4}};
+    std::vector<component> components{{{-1.2, 0.4}, 0.35, 0.3}, {{0.1, -0.8}, 0.5, 0.3}, {{0.9, 0.7}, 0.25, 0.4}};
 
     /// E[x_0 | x] for x = [n, 2] at one level.
     std::vector<double> denoise(std::vector<double> const& x, alphabar::noise_level level) const

@@ -118,7 +118,8 @@ inline double network_element(double x, double time, std::size_t head, std::size
 {
     if (head == 1)
         return 0.5 + 0.25 * std::sin(2 * x + 0.1 * time);
-    return 0.6 * std::sin(x + 0.3 * static_cast<double>(head)) + 0.1 * std::cos(time + 0.01 * static_cast<double>(i % 7));
+    return 0.6 * std::sin(x + 0.3 * static_cast<double>(head)) +
+           0.1 * std::cos(time + 0.01 * static_cast<double>(i % 7));
 }
 inline network network_with(std::uint32_t heads)
 {
@@ -191,7 +192,8 @@ inline ab::plan random_plan(std::uint32_t shape_seed, std::uint32_t seed, plan_f
         if (can.masks && chance(0.2))
             s.masked = random_row(true);
         if (p.heads == 2 && s.calls && chance(0.4)) {
-            s.spread = ab::noise_spread{static_cast<ab::noise_spread::kind>(build() % 3), -2.0 + number(), 0.5 * number()};
+            s.spread =
+                ab::noise_spread{static_cast<ab::noise_spread::kind>(build() % 3), -2.0 + number(), 0.5 * number()};
         }
         p.stages.push_back(s);
     }

@@ -77,7 +77,10 @@ struct tensor_traits<device_tensor_view<T, Space, Order>> {
     static std::span<T> elements(device_tensor_view<T, Space, Order> const& t) { return {t.data, t.shape.size()}; }
     static alphabar::shape shape(device_tensor_view<T, Space, Order> const& t) { return t.shape; }
     static Space space(device_tensor_view<T, Space, Order> const& t) { return t.space; }
-    static device_tensor_view<T, Space, Order> view(T* data, alphabar::shape const& s, Space space) { return {data, s, space}; }
+    static device_tensor_view<T, Space, Order> view(T* data, alphabar::shape const& s, Space space)
+    {
+        return {data, s, space};
+    }
 };
 
 namespace detail {
@@ -196,8 +199,9 @@ constexpr stored_source<T> on_device(stored_source<T> source)
 template <class G, class Argument>
 constexpr copied_source<G, Argument> on_device(made_source<G, Argument> source)
 {
-    static_assert(std::is_trivially_copyable_v<G> && requires(G const& g) { g(std::size_t{}, std::size_t{}); },
-                  "alphabar: on a device a generator is trivially copyable and gives one element: g(row, element)");
+    static_assert(
+        std::is_trivially_copyable_v<G> && requires(G const& g) { g(std::size_t{}, std::size_t{}); },
+        "alphabar: on a device a generator is trivially copyable and gives one element: g(row, element)");
     return {*source.made_by};
 }
 
@@ -265,14 +269,14 @@ struct transform_body {
         std::size_t const first = thread * W, size = layout.rows * layout.row_size;
         std::size_t const n = size - first < W ? size - first : W;
         batch_position const start{first / layout.row_size, first % layout.row_size};
-        in.apply([&](Source const&... source) {
-            run(start, first, n, read_group<W>(source, layout, start, first, n)...);
-        });
+        in.apply(
+            [&](Source const&... source) { run(start, first, n, read_group<W>(source, layout, start, first, n)...); });
     }
 
 private:
     template <class... Group>
-    ALPHABAR_HOST_DEVICE void run(batch_position position, std::size_t first, std::size_t n, Group const&... in_group) const
+    ALPHABAR_HOST_DEVICE void run(batch_position position, std::size_t first, std::size_t n,
+                                  Group const&... in_group) const
     {
         element_group<compute_t<T>, W> result[N];
         for (std::size_t k = 0; k < W; ++k)
@@ -410,7 +414,8 @@ template <class Space, class Term>
 void sum_rows(Space const& space, row_layout const& layout, double* sums, Term const& term)
 {
     if (layout.row_size == 0) {
-        transform_n(space, row_layout{1, layout.rows}, one_formula<constant<double>>{{0.0}}, targets<double, 1>{{sums}});
+        transform_n(space, row_layout{1, layout.rows}, one_formula<constant<double>>{{0.0}},
+                    targets<double, 1>{{sums}});
         return;
     }
     std::size_t count = (layout.row_size + row_layout::block - 1) / row_layout::block;

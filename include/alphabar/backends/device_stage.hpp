@@ -91,7 +91,8 @@ private:
         case operand::kind::output: return output(from.index, row, first, n);
         case operand::kind::data: return loaded(arrays.data + at, n);
         case operand::kind::memory: {
-            auto const x = loaded(static_cast<T const*>(arrays.array[pass.state]) + at, n), f = output(0, row, first, n);
+            auto const x = loaded(static_cast<T const*>(arrays.array[pass.state]) + at, n),
+                       f = output(0, row, first, n);
             element_group<C, width> m;
             for (std::size_t k = 0; k < width; ++k)
                 m.at[k] = pass.remembered(x.at[k], f.at[k], threshold);
@@ -263,7 +264,8 @@ void run_stage(Space const& space, bound_pass<C> const* passes, bool one, pass_a
             if constexpr (requires { source.first_sample += first; })
                 source.first_sample += first;
             else
-                require(std::is_same_v<Source, detail::no_noise>, "run_stage", "the noise", "a tensor or another generator",
+                require(std::is_same_v<Source, detail::no_noise>, "run_stage", "the noise",
+                        "a tensor or another generator",
                         "where samples follow plans of their own, a device draws from a noise_stream");
         }
         bool const limits = p.operates && p.operation == x0_operation::kind::dynamic_threshold;

@@ -28,9 +28,9 @@ namespace detail {
 /// Containers and adaptors with a layout known at compile time; views, lazy expressions and layout_type::dynamic, whose
 /// memory may have gaps, do not qualify.
 template <class T>
-concept xtensor_container = std::derived_from<T, xt::xcontainer<T>> &&
-                            (T::static_layout == xt::layout_type::row_major ||
-                             T::static_layout == xt::layout_type::column_major);
+concept xtensor_container =
+    std::derived_from<T, xt::xcontainer<T>> &&
+    (T::static_layout == xt::layout_type::row_major || T::static_layout == xt::layout_type::column_major);
 
 } // namespace detail
 
@@ -40,9 +40,8 @@ concept xtensor_container = std::derived_from<T, xt::xcontainer<T>> &&
 template <detail::xtensor_container T>
 struct tensor_traits<T> {
     using value_type = std::remove_cv_t<typename T::value_type>;
-    static constexpr storage_order order = T::static_layout == xt::layout_type::row_major
-                                               ? storage_order::row_major
-                                               : storage_order::column_major;
+    static constexpr storage_order order =
+        T::static_layout == xt::layout_type::row_major ? storage_order::row_major : storage_order::column_major;
     static std::span<value_type const> elements(T const& t) { return {t.data(), t.size()}; }
     static auto elements(T& t) { return std::span(t.data(), t.size()); }
     static alphabar::shape shape(T const& t)

@@ -55,7 +55,8 @@ template <class T>
 
 /// `reject` unless `allowed`.
 template <class T>
-constexpr void require(bool allowed, std::string_view function, std::string_view argument, T const& value, std::string_view rule)
+constexpr void require(bool allowed, std::string_view function, std::string_view argument, T const& value,
+                       std::string_view rule)
 {
     if (!allowed)
         reject(function, argument, value, rule);

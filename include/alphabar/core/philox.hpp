@@ -13,7 +13,8 @@ namespace alphabar {
 namespace detail {
 
 inline constexpr std::uint32_t philox_m0 = 0xD2511F53, philox_m1 = 0xCD9E8D57; // multipliers
-inline constexpr std::uint32_t philox_w0 = 0x9E3779B9, philox_w1 = 0xBB67AE85; // key increments: golden ratio, sqrt(3) - 1
+inline constexpr std::uint32_t philox_w0 = 0x9E3779B9,
+                               philox_w1 = 0xBB67AE85; // key increments: golden ratio, sqrt(3) - 1
 
 /// Philox on plain words, in place: the form that device code can call.
 template <int Rounds = 10>
@@ -37,9 +38,11 @@ ALPHABAR_HOST_DEVICE constexpr void philox4x32(std::uint32_t (&c)[4], std::uint3
 /// words for each counter and key; for a fixed key a bijection of the counters. Counters and keys may be as regular as the
 /// caller likes.
 template <int Rounds = 10>
-constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key)
+constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                                  std::array<std::uint32_t, 2> key)
 {
-    static_assert(Rounds > 0, "alphabar: Philox needs at least one round; 10 is its usual number, 7 its least safe one");
+    static_assert(Rounds > 0,
+                  "alphabar: Philox needs at least one round; 10 is its usual number, 7 its least safe one");
     std::uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]};
     detail::philox4x32<Rounds>(c, key[0], key[1]);
     return {c[0], c[1], c[2], c[3]};

@@ -223,8 +223,7 @@ template <class Space, class Formulas, class... Source>
 void reduce_rows_n(Space const& space, row_layout const& layout, Formulas const& formulas, double* sums,
                    Source const&... in)
 {
-    sum_chunks(space, layout, sums,
-               [&](std::size_t chunk) { return reduce_chunk(layout, chunk, formulas, in...); });
+    sum_chunks(space, layout, sums, [&](std::size_t chunk) { return reduce_chunk(layout, chunk, formulas, in...); });
 }
 template <class Space, class Formulas, class T, class... Source>
 void transform_reduce_rows_n(Space const& space, row_layout const& layout, Formulas const& formulas,

@@ -344,8 +344,8 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
         std::size_t start = at.begin;
         if constexpr (N == 1 && detail::is_stored_pass<T, Source...>) {
             std::size_t const offset = at.row * layout.row_size + start;
-            start += detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start,
-                                          (in.data + offset)...);
+            start +=
+                detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start, (in.data + offset)...);
         }
         for (std::size_t first = start; first < at.end; first += detail::piece) {
             std::size_t const n = std::min(detail::piece, at.end - first);
@@ -390,9 +390,10 @@ constexpr auto tied(Out& out)
 template <class T>
 consteval bool expect_input()
 {
-    static_assert(tensor<T> || generator<T>,
-                  "alphabar: an input is neither a tensor nor a generator. Evaluate a lazy expression into a tensor "
-                  "first (.eval()); include the header of its library from alphabar/backends; or specialise tensor_traits");
+    static_assert(
+        tensor<T> || generator<T>,
+        "alphabar: an input is neither a tensor nor a generator. Evaluate a lazy expression into a tensor "
+        "first (.eval()); include the header of its library from alphabar/backends; or specialise tensor_traits");
     return tensor<T> || generator<T>;
 }
 
@@ -470,9 +471,11 @@ inline constexpr bool reads_host_memory<Space> = Space::reads_host_memory;
 template <class T>
 consteval bool expect_host_memory()
 {
-    constexpr bool good = reads_host_memory<std::remove_cvref_t<decltype(traits_of<T>::space(std::declval<T const&>()))>>;
-    static_assert(good, "alphabar: this function works on host memory; on a device use transform, transform_rows and executor "
-                        "with what they read in device memory");
+    constexpr bool good =
+        reads_host_memory<std::remove_cvref_t<decltype(traits_of<T>::space(std::declval<T const&>()))>>;
+    static_assert(
+        good, "alphabar: this function works on host memory; on a device use transform, transform_rows and executor "
+              "with what they read in device memory");
     return good;
 }
 
@@ -637,8 +640,7 @@ void transform_checked(std::string_view function, Formulas const& formulas, std:
             shape const s = std::apply([](auto const&... t) { return shape_of(t...); }, out);
             require_call(function, s, out, in...);
             bool constexpr flat = std::is_same_v<Formulas, one_formula<formula>> && (tensor<In> && ...);
-            row_layout const layout =
-                flat ? row_layout{1, s.size()} : row_layout{s.batch(), s.sample_size()};
+            row_layout const layout = flat ? row_layout{1, s.size()} : row_layout{s.batch(), s.sample_size()};
             if (s.size() == 0)
                 return;
             auto const space = std::apply([&](auto const&... t) { return space_of(t..., in...); }, out);
@@ -679,8 +681,7 @@ void transform_rows(Formulas const& formulas, Out&& out, In const&... in)
     if constexpr (detail::expect_output<first_output>()) {
         if constexpr (detail::is_host_vector<Formulas>)
             static_assert(detail::expect_host_memory<first_output>());
-        std::size_t const batch =
-            std::apply([](auto const&... t) { return detail::shape_of(t...); }, outputs).batch();
+        std::size_t const batch = std::apply([](auto const&... t) { return detail::shape_of(t...); }, outputs).batch();
         require(all.size() == batch, "transform_rows", "the number of formulas", all.size(),
                 "there must be one for each sample of the batch of " + std::to_string(batch));
         detail::transform_checked("transform_rows", row_formulas<formula>{all.data()}, outputs, in...);

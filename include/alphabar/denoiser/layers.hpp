@@ -27,10 +27,7 @@ constexpr std::size_t pixel(std::size_t n, std::size_t channels, std::size_t row
     return ((row + 1) * (n + 2) + column + 1) * channels;
 }
 /// The number of scalars of a map, the border included.
-constexpr std::size_t map_size(std::size_t n, std::size_t channels)
-{
-    return (n + 2) * (n + 2) * channels;
-}
+constexpr std::size_t map_size(std::size_t n, std::size_t channels) { return (n + 2) * (n + 2) * channels; }
 
 namespace detail {
 

@@ -89,10 +89,7 @@ inline double average_decay(recipe const& r, std::uint32_t step)
 }
 
 /// The factor that brings a gradient of this norm to at most `limit`.
-inline double clip_factor(double norm, double limit)
-{
-    return norm > limit ? limit / norm : 1;
-}
+inline double clip_factor(double norm, double limit) { return norm > limit ? limit / norm : 1; }
 
 /// Adam's step number `step` (the first is 0) for gradients of norm `norm`.
 template <class S>

@@ -53,8 +53,7 @@ inline double beta_quantile(double a, double b, double p)
     for (int i = 0; i < 200; ++i) {
         double const error = incomplete_beta(a, b, x) - p;
         (error < 0.0 ? low : high) = x;
-        double next =
-            x - error * std::exp(log_beta - (a - 1.0) * std::log(x) - (b - 1.0) * std::log1p(-x));
+        double next = x - error * std::exp(log_beta - (a - 1.0) * std::log(x) - (b - 1.0) * std::log1p(-x));
         if (!(next > low && next < high))
             next = 0.5 * (low + high);
         if (std::abs(next - x) <= 1e-16 * x)
@@ -66,8 +65,8 @@ inline double beta_quantile(double a, double b, double p)
 
 /// sigma_min + (sigma_max - sigma_min) q(1 - i / (count - 1)), i = 0 ... count - 1, q the quantile
 /// function of Beta(alpha, beta).
-inline std::vector<double> beta_sigmas(double sigma_min, double sigma_max, std::size_t count,
-                                       double alpha = 0.6, double beta = 0.6)
+inline std::vector<double> beta_sigmas(double sigma_min, double sigma_max, std::size_t count, double alpha = 0.6,
+                                       double beta = 0.6)
 {
     std::vector<double> sigmas(count, sigma_max);
     for (std::size_t i = 1; i < count; ++i) {

@@ -28,9 +28,8 @@ struct grid {
 
     std::vector<double> times;
     std::vector<noise_level> levels;
-    double end_time = 0.0; ///< the time of the last level, for solvers that call the network there
-    prediction usual =
-        prediction::epsilon; ///< what networks of this path predict unless the user says otherwise
+    double end_time = 0.0;                  ///< the time of the last level, for solvers that call the network there
+    prediction usual = prediction::epsilon; ///< what networks of this path predict unless the user says otherwise
     course direction = course::down;
 
     std::size_t steps() const { return times.size(); }
@@ -79,12 +78,9 @@ inline void check(grid const& g, std::string_view function)
     for (double time : g.times)
         require(std::isfinite(time), function, "a time", time, "it must be finite");
     for (auto const& [alpha, sigma] : g.levels) {
-        require(std::isfinite(alpha) && alpha >= 0.0, function, "alpha", alpha,
-                "it must be finite and not negative");
-        require(std::isfinite(sigma) && sigma >= 0.0, function, "sigma", sigma,
-                "it must be finite and not negative");
-        require(alpha > 0.0 || sigma > 0.0, function, "sigma", sigma,
-                "alpha and sigma cannot both be 0");
+        require(std::isfinite(alpha) && alpha >= 0.0, function, "alpha", alpha, "it must be finite and not negative");
+        require(std::isfinite(sigma) && sigma >= 0.0, function, "sigma", sigma, "it must be finite and not negative");
+        require(alpha > 0.0 || sigma > 0.0, function, "sigma", sigma, "alpha and sigma cannot both be 0");
     }
     if (g.direction == grid::course::as_given)
         return;
@@ -93,8 +89,7 @@ inline void check(grid const& g, std::string_view function)
         noise_level const s = g.levels[down ? i : i + 1], t = g.levels[down ? i + 1 : i];
         require(s.sigma * t.alpha > t.sigma * s.alpha, function, "sigma / alpha of a level",
                 sigma_ratio(g.levels[i + 1]),
-                down ? "noise must fall from each level to the next"
-                     : "noise must rise from each level to the next");
+                down ? "noise must fall from each level to the next" : "noise must rise from each level to the next");
     }
 }
 
@@ -177,8 +172,7 @@ grid_point point_at_time(Path const& path, double time)
 
 /// The grid of these calls, ended as `end` says. Throws as `check` does.
 template <noise_path Path>
-grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end,
-                    std::string_view function)
+grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end, std::string_view function)
 {
     grid g{.times = {},
            .levels = {},
@@ -190,8 +184,7 @@ grid grid_of_points(Path const& path, std::vector<grid_point> const& points, fin
         g.times.push_back(p.time);
         g.levels.push_back(p.level);
     }
-    noise_level const last =
-        end == final_level::zero ? noise_level{1.0, 0.0} : path.level(first_time(path));
+    noise_level const last = end == final_level::zero ? noise_level{1.0, 0.0} : path.level(first_time(path));
     if (!points.empty() && points.back().level == last) // the last step stands still
         g.direction = grid::course::as_given;
     g.levels.push_back(last);

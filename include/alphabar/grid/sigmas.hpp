@@ -43,15 +43,12 @@ grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Betwe
     double const low = range.sigma_min.value_or(sigma_of(path, last.level));
     require(std::isfinite(high), function, "sigma_max", high,
             "it must be finite: give one where the path ends at alpha = 0");
-    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low,
-            "it must lie in (0, sigma_max)");
+    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
     std::vector<grid_point> points;
     points.reserve(n);
     for (std::size_t i = 0; i < n; ++i) {
         double const u = n == 1 ? 0.0 : static_cast<double>(i) / static_cast<double>(n - 1);
-        points.push_back(i == 0       ? first
-                         : i + 1 == n ? last
-                                      : point_at_sigma(path, between(u, low, high)));
+        points.push_back(i == 0 ? first : i + 1 == n ? last : point_at_sigma(path, between(u, low, high)));
         if (range.round_times)
             points.back().time = std::nearbyint(points.back().time);
     }
@@ -67,8 +64,7 @@ struct karras_options {
 /// sigma_grid does, and unless rho > 0. Source: Karras et al. 2022, arXiv 2206.00364, (5).
 inline auto karras_grid(std::size_t n, karras_options const& o = {})
 {
-    require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho,
-            "it must be positive");
+    require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho, "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
         return sigma_grid(
             path, n, o.range,
@@ -85,10 +81,7 @@ inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
 {
     return [n, range]<noise_path Path>(Path const& path) -> grid {
         return sigma_grid(
-            path, n, range,
-            [](double u, double low, double high) {
-                return high * std::exp(u * std::log(low / high));
-            },
+            path, n, range, [](double u, double low, double high) { return high * std::exp(u * std::log(low / high)); },
             "exponential_grid");
     };
 }
@@ -102,8 +95,7 @@ struct polyexponential_options {
 /// sigma_grid does.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
-    require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho,
-            "it must be positive");
+    require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho, "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
         return sigma_grid(
             path, n, o.range,

@@ -181,10 +181,7 @@ inline std::vector<double> ve_table(std::vector<double> const& alpha_bar)
     return table;
 }
 
-inline std::vector<double> positions(std::size_t count)
-{
-    return linspace(0, static_cast<double>(count) - 1, count);
-}
+inline std::vector<double> positions(std::size_t count) { return linspace(0, static_cast<double>(count) - 1, count); }
 
 /// sigma at fractional times of the table.
 inline std::vector<double> sigmas_at(std::vector<double> const& times, std::vector<double> const& table)
@@ -225,10 +222,7 @@ inline std::optional<std::vector<double>> respaced_sigmas(diffusers_config const
 }
 
 /// logit(sigma) + log s.
-inline double flow_shifted(double sigma, double s)
-{
-    return s * sigma / (1 + (s - 1) * sigma);
-}
+inline double flow_shifted(double sigma, double s) { return s * sigma / (1 + (s - 1) * sigma); }
 
 inline std::vector<double> flow_shifted(std::vector<double> sigmas, double s)
 {

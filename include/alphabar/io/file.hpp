@@ -93,8 +93,8 @@ inline std::string shown_name(std::string_view name)
 
 /// Copies elements between a file of byte order `order` and memory of this machine's; its own
 /// inverse.
-inline void copy_elements(std::uint8_t* to, std::span<std::uint8_t const> from,
-                          std::size_t element_size, std::endian order)
+inline void copy_elements(std::uint8_t* to, std::span<std::uint8_t const> from, std::size_t element_size,
+                          std::endian order)
 {
     std::ranges::copy(from, to);
     if (element_size > 1 && order != std::endian::native)
@@ -116,8 +116,7 @@ inline void put_bytes(std::filesystem::path const& path, std::span<std::uint8_t 
     file_handle file(std::fopen(path.c_str(), "wb"));
     if (!file)
         fail();
-    if ((!bytes.empty() &&
-         std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) ||
+    if ((!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) ||
         std::fflush(file.get()) != 0)
         fail();
     if (std::fclose(file.release()) != 0)
@@ -140,9 +139,8 @@ inline std::vector<std::uint8_t> read_bytes(std::filesystem::path const& path,
     std::error_code error;
     std::filesystem::file_status const status = std::filesystem::status(path, error);
     if (!std::filesystem::exists(status))
-        fail(file_fault::missing, error && error != std::errc::no_such_file_or_directory
-                                      ? error.message()
-                                      : "there is no such file");
+        fail(file_fault::missing,
+             error && error != std::errc::no_such_file_or_directory ? error.message() : "there is no such file");
     if (std::filesystem::is_directory(status))
         fail(file_fault::not_a_file, "is a folder, not a file");
     if (!std::filesystem::is_regular_file(status))
@@ -151,8 +149,8 @@ inline std::vector<std::uint8_t> read_bytes(std::filesystem::path const& path,
     if (error)
         fail(file_fault::unreadable, error.message());
     if (size > limit)
-        fail(file_fault::too_large, "has " + std::to_string(size) + " bytes; at most " +
-                                        std::to_string(limit) + " are read");
+        fail(file_fault::too_large,
+             "has " + std::to_string(size) + " bytes; at most " + std::to_string(limit) + " are read");
     if (size == 0)
         fail(file_fault::empty, "is empty");
 
@@ -179,21 +177,18 @@ inline void write_bytes(std::filesystem::path const& path, std::span<std::uint8_
     std::error_code error;
     std::filesystem::file_status const status = std::filesystem::status(path, error);
     if (std::filesystem::is_directory(status))
-        throw file_error(file_fault::unwritable, path.string(), 0,
-                         "cannot be written: is a folder");
+        throw file_error(file_fault::unwritable, path.string(), 0, "cannot be written: is a folder");
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
         return detail::put_bytes(path, bytes);
 
-    std::filesystem::path const target =
-        std::filesystem::exists(status) ? std::filesystem::canonical(path) : path;
+    std::filesystem::path const target = std::filesystem::exists(status) ? std::filesystem::canonical(path) : path;
     std::filesystem::path part = target;
     part += ".part";
     try {
         detail::put_bytes(part, bytes);
         std::filesystem::rename(part, target, error);
         if (error)
-            throw file_error(file_fault::unwritable, path.string(), 0,
-                             "cannot be written: " + error.message());
+            throw file_error(file_fault::unwritable, path.string(), 0, "cannot be written: " + error.message());
     } catch (file_error const&) {
         std::filesystem::remove(part, error);
         throw;

@@ -27,9 +27,8 @@ namespace alphabar {
 /// The element types of IDX: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float, 0x0E
 /// double.
 template <class T>
-concept idx_element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int8_t> ||
-                      std::same_as<T, std::int16_t> || std::same_as<T, std::int32_t> ||
-                      std::same_as<T, float> || std::same_as<T, double>;
+concept idx_element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int8_t> || std::same_as<T, std::int16_t> ||
+                      std::same_as<T, std::int32_t> || std::same_as<T, float> || std::same_as<T, double>;
 
 /// An array and its extents: [10000, 28, 28] images, [10000] labels.
 template <idx_element T>
@@ -64,8 +63,7 @@ inline bool starts_as_gzip(std::span<std::uint8_t const> bytes)
 
 /// The first `most` bytes (or all, where there are fewer) of gzip data, which may have several
 /// members.
-inline std::vector<std::uint8_t> gunzip(std::span<std::uint8_t const> packed, std::size_t most,
-                                        std::string_view name)
+inline std::vector<std::uint8_t> gunzip(std::span<std::uint8_t const> packed, std::size_t most, std::string_view name)
 {
     struct inflater : z_stream {
         inflater() : z_stream{} { ok = inflateInit2(this, 15 + 16) == Z_OK; }
@@ -81,8 +79,7 @@ inline std::vector<std::uint8_t> gunzip(std::span<std::uint8_t const> packed, st
     std::size_t used = 0; // input bytes handed over
     for (;;) {
         if (stream.avail_in == 0) {
-            std::size_t const some =
-                std::min<std::size_t>(packed.size() - used, std::size_t{1} << 30);
+            std::size_t const some = std::min<std::size_t>(packed.size() - used, std::size_t{1} << 30);
             stream.next_in = const_cast<Bytef*>(packed.data() + used); // zlib does not write to it
             stream.avail_in = static_cast<uInt>(some);
             used += some;
@@ -102,8 +99,7 @@ inline std::vector<std::uint8_t> gunzip(std::span<std::uint8_t const> packed, st
         } else if (state == Z_STREAM_END || (state == Z_OK && out.size() == most)) {
             return out;
         } else if (state == Z_BUF_ERROR || (state == Z_OK && left == 0 && stream.avail_out > 0)) {
-            throw file_error(file_fault::truncated, name, out.size(),
-                             "the gzip data ends here, before its end");
+            throw file_error(file_fault::truncated, name, out.size(), "the gzip data ends here, before its end");
         } else if (state != Z_OK) {
             throw file_error(file_fault::bad_gzip, name, out.size(), "the gzip data is damaged");
         }
@@ -127,18 +123,15 @@ idx_header read_idx_header(std::span<std::uint8_t const> bytes, std::string_view
     if (starts_as_gzip(bytes))
         fail(file_fault::is_gzip, 0, "is gzip inside: IDX data is expected here");
     if (bytes.size() < 4)
-        fail(file_fault::truncated, bytes.size(),
-             "the file ends here, inside the 4 magic bytes of IDX");
+        fail(file_fault::truncated, bytes.size(), "the file ends here, inside the 4 magic bytes of IDX");
     if (bytes[0] != 0 || bytes[1] != 0)
         fail(file_fault::bad_magic, 0, "is not an IDX file: its first two bytes are not 0");
     if (bytes[2] != idx_type<T>())
         fail(file_fault::bad_type, 2,
-             "the element type is " + std::to_string(bytes[2]) + "; " +
-                 std::to_string(idx_type<T>()) + " is expected");
+             "the element type is " + std::to_string(bytes[2]) + "; " + std::to_string(idx_type<T>()) + " is expected");
     std::size_t const rank = bytes[3];
     if (rank < 1 || rank > shape::max_rank)
-        fail(file_fault::bad_rank, 3,
-             std::to_string(rank) + " extents are announced; 1 to 8 are allowed");
+        fail(file_fault::bad_rank, 3, std::to_string(rank) + " extents are announced; 1 to 8 are allowed");
     if (bytes.size() < 4 + 4 * rank)
         fail(file_fault::truncated, bytes.size(), "the file ends here, inside the extents");
 
@@ -173,14 +166,14 @@ idx_array<T> parse_idx(std::span<std::uint8_t const> bytes, std::string_view nam
     std::size_t const there = bytes.size() - header_size;
     if (there < data_size)
         throw file_error(file_fault::truncated, name, bytes.size(),
-                         "the file ends here; " + to_string(extents) + " needs " +
-                             std::to_string(data_size - there) + " more bytes");
+                         "the file ends here; " + to_string(extents) + " needs " + std::to_string(data_size - there) +
+                             " more bytes");
     if (there > data_size)
         throw file_error(file_fault::too_long, name, header_size + data_size,
                          to_string(extents) + " ends here, but more bytes follow");
     idx_array<T> array{extents, std::vector<T>(data_size / sizeof(T))};
-    detail::copy_elements(reinterpret_cast<std::uint8_t*>(array.elements.data()),
-                          bytes.subspan(header_size), sizeof(T), std::endian::big);
+    detail::copy_elements(reinterpret_cast<std::uint8_t*>(array.elements.data()), bytes.subspan(header_size), sizeof(T),
+                          std::endian::big);
     return array;
 }
 
@@ -189,15 +182,13 @@ idx_array<T> parse_idx(std::span<std::uint8_t const> bytes, std::string_view nam
 /// Throws file_error as `read_bytes` and `parse_idx` do, and not_gzip (named .gz but is not),
 /// bad_gzip, too_large (more than `limit` bytes, packed or unpacked).
 template <idx_element T>
-idx_array<T> read_idx(std::filesystem::path const& path,
-                      std::uint64_t limit = std::uint64_t{1} << 32)
+idx_array<T> read_idx(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 32)
 {
     std::string const name = path.string();
     std::vector<std::uint8_t> const bytes = read_bytes(path, limit);
     if (!detail::starts_as_gzip(bytes)) {
         if (path.extension() == ".gz")
-            throw file_error(file_fault::not_gzip, name, 0,
-                             "is named .gz, but its first bytes are not those of gzip");
+            throw file_error(file_fault::not_gzip, name, 0, "is named .gz, but its first bytes are not those of gzip");
         return parse_idx<T>(bytes, name);
     }
     // The header says how much may come out; one byte more is asked for, so that a longer file is
@@ -206,10 +197,9 @@ idx_array<T> read_idx(std::filesystem::path const& path,
     auto const header = detail::read_idx_header<T>(start, name);
     if (header.data_size > limit)
         throw file_error(file_fault::too_large, name, header.header_size,
-                         "announces " + std::to_string(header.data_size) + " bytes; at most " +
-                             std::to_string(limit) + " are read");
-    return parse_idx<T>(detail::gunzip(bytes, header.header_size + header.data_size + 1, name),
-                        name);
+                         "announces " + std::to_string(header.data_size) + " bytes; at most " + std::to_string(limit) +
+                             " are read");
+    return parse_idx<T>(detail::gunzip(bytes, header.header_size + header.data_size + 1, name), name);
 }
 
 /// Writes an IDX file (plain). Throws std::invalid_argument unless `extents` are 1 to 8 extents
@@ -217,25 +207,22 @@ idx_array<T> read_idx(std::filesystem::path const& path,
 template <idx_element T>
 void write_idx(std::filesystem::path const& path, shape const& extents, std::span<T const> elements)
 {
-    require(extents.rank() >= 1, "write_idx", "extents", to_string(extents),
-            "there must be 1 to 8");
+    require(extents.rank() >= 1, "write_idx", "extents", to_string(extents), "there must be 1 to 8");
     for (std::size_t const extent : extents.extents())
         require(extent >= 1 && extent <= 0xffffffffu, "write_idx", "extents", to_string(extents),
                 "each must lie in [1, 2^32 - 1]");
     require(extents.size() == elements.size(), "write_idx", "elements.size()", elements.size(),
             "it must be the product of the extents " + to_string(extents));
 
-    std::vector<std::uint8_t> bytes{0, 0, detail::idx_type<T>(),
-                                    static_cast<std::uint8_t>(extents.rank())};
+    std::vector<std::uint8_t> bytes{0, 0, detail::idx_type<T>(), static_cast<std::uint8_t>(extents.rank())};
     for (std::size_t const extent : extents.extents())
         for (int shift = 24; shift >= 0; shift -= 8)
             bytes.push_back(static_cast<std::uint8_t>(extent >> shift));
     std::size_t const header = bytes.size();
     bytes.resize(header + elements.size_bytes());
-    detail::copy_elements(
-        bytes.data() + header,
-        {reinterpret_cast<std::uint8_t const*>(elements.data()), elements.size_bytes()}, sizeof(T),
-        std::endian::big);
+    detail::copy_elements(bytes.data() + header,
+                          {reinterpret_cast<std::uint8_t const*>(elements.data()), elements.size_bytes()}, sizeof(T),
+                          std::endian::big);
     write_bytes(path, bytes);
 }
 

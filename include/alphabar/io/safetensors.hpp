@@ -36,11 +36,10 @@ struct safetensors_type {
 };
 
 inline constexpr std::array<safetensors_type, 22> safetensors_types{{
-    {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
-    {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-    {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
-    {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
-    {"I64", 64},        {"U64", 64},
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+    {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
 }};
 
 namespace detail {
@@ -122,16 +121,14 @@ public:
     {
         safetensors_entry const* const tensor = find(name);
         if (!tensor)
-            throw file_error(file_fault::unknown_name, name_, 0,
-                             "has no tensor " + detail::shown_name(name));
+            throw file_error(file_fault::unknown_name, name_, 0, "has no tensor " + detail::shown_name(name));
         if (tensor->type.name != detail::safetensors_name<T>())
             throw file_error(file_fault::bad_type, name_, 0,
-                             detail::shown_name(name) + " holds " + std::string(tensor->type.name) +
-                                 ", not " + std::string(detail::safetensors_name<T>()));
+                             detail::shown_name(name) + " holds " + std::string(tensor->type.name) + ", not " +
+                                 std::string(detail::safetensors_name<T>()));
         std::span<std::uint8_t const> const from = bytes(*tensor);
         std::vector<T> elements(from.size() / sizeof(T));
-        detail::copy_elements(reinterpret_cast<std::uint8_t*>(elements.data()), from, sizeof(T),
-                              std::endian::little);
+        detail::copy_elements(reinterpret_cast<std::uint8_t*>(elements.data()), from, sizeof(T), std::endian::little);
         return elements;
     }
 
@@ -193,26 +190,18 @@ public:
     std::map<std::string, std::string> metadata;
     char const* last_read;
 
-    safetensors_header(char const* start, std::string_view name)
-        : last_read(start), start_(start), name_(name)
-    {
-    }
+    safetensors_header(char const* start, std::string_view name) : last_read(start), start_(start), name_(name) {}
 
     bool start_object(std::size_t)
     {
         switch (where_) {
-        case place::start:
-            where_ = place::names;
-            return true;
-        case place::after_metadata_key:
-            where_ = place::metadata;
-            return true;
+        case place::start: where_ = place::names; return true;
+        case place::after_metadata_key: where_ = place::metadata; return true;
         case place::after_name:
             where_ = place::fields;
             has_type_ = has_shape_ = has_offsets_ = false;
             return true;
-        default:
-            return unexpected();
+        default: return unexpected();
         }
     }
     bool key(std::string& text)
@@ -249,8 +238,7 @@ public:
                 fail(file_fault::unknown_field, current() + " has a field " + shown_name(text));
             }
             return true;
-        default:
-            return unexpected();
+        default: return unexpected();
         }
     }
     bool end_object()
@@ -291,8 +279,7 @@ public:
         } else if (where_ == place::type) {
             auto const type = std::ranges::find(safetensors_types, text, &safetensors_type::name);
             if (type == safetensors_types.end())
-                fail(file_fault::bad_type,
-                     current() + " has the unknown dtype " + shown_name(text));
+                fail(file_fault::bad_type, current() + " has the unknown dtype " + shown_name(text));
             tensors.back().tensor.type = *type;
             where_ = place::fields;
         } else {
@@ -305,8 +292,7 @@ public:
         safetensors_entry* const tensor = tensors.empty() ? nullptr : &tensors.back().tensor;
         if (where_ == place::shape) {
             if (tensor->shape.size() == most_extents)
-                fail(file_fault::bad_rank,
-                     current() + " has more than " + std::to_string(most_extents) + " extents");
+                fail(file_fault::bad_rank, current() + " has more than " + std::to_string(most_extents) + " extents");
             tensor->shape.push_back(value);
         } else if (where_ == place::offsets) {
             if (offsets_ < 2)
@@ -327,8 +313,7 @@ public:
         if (error.id == 406) // a number beyond double
             return no_whole_number();
         std::string text = error.what();
-        if (std::size_t const at = text.find(": ");
-            text.starts_with("[json") && at != std::string::npos)
+        if (std::size_t const at = text.find(": "); text.starts_with("[json") && at != std::string::npos)
             text.erase(0, at + 2);
         for (char& c : text)
             c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
@@ -353,10 +338,7 @@ private:
     static constexpr std::size_t most_extents = 32;
 
     std::uint64_t offset() const { return 8 + static_cast<std::uint64_t>(last_read - start_); }
-    std::string current() const
-    {
-        return tensors.empty() ? "the header" : shown_name(tensors.back().tensor.name);
-    }
+    std::string current() const { return tensors.empty() ? "the header" : shown_name(tensors.back().tensor.name); }
     [[noreturn]] void fail(file_fault fault, std::string const& text) const
     {
         throw file_error(fault, name_, offset(), text);
@@ -365,25 +347,18 @@ private:
     bool unexpected() const
     {
         switch (where_) {
-        case place::start:
-            fail(file_fault::bad_structure, "the header is not an object");
+        case place::start: fail(file_fault::bad_structure, "the header is not an object");
         case place::after_metadata_key:
-        case place::metadata:
-            fail(file_fault::bad_structure, "__metadata__ is not an object of strings");
-        case place::after_name:
-            fail(file_fault::bad_structure, current() + " is not an object");
-        case place::type:
-            fail(file_fault::bad_structure, "the dtype of " + current() + " is not a string");
+        case place::metadata: fail(file_fault::bad_structure, "__metadata__ is not an object of strings");
+        case place::after_name: fail(file_fault::bad_structure, current() + " is not an object");
+        case place::type: fail(file_fault::bad_structure, "the dtype of " + current() + " is not a string");
         case place::before_shape:
         case place::shape:
-            fail(file_fault::bad_extent,
-                 "the shape of " + current() + " is not an array of whole numbers");
+            fail(file_fault::bad_extent, "the shape of " + current() + " is not an array of whole numbers");
         case place::before_offsets:
         case place::offsets:
-            fail(file_fault::bad_offsets,
-                 "the data_offsets of " + current() + " are not two whole numbers");
-        default:
-            fail(file_fault::bad_structure, "the header has a value where none is allowed");
+            fail(file_fault::bad_offsets, "the data_offsets of " + current() + " are not two whole numbers");
+        default: fail(file_fault::bad_structure, "the header has a value where none is allowed");
         }
     }
     bool no_whole_number() const { return unexpected(); }
@@ -399,23 +374,19 @@ private:
         bool none = false;
         for (std::uint64_t const extent : tensor.shape) {
             none = none || extent == 0;
-            std::uint64_t const factor =
-                extent == 0 ? 1 : extent; // a 0 does not hide an overflow of the others
+            std::uint64_t const factor = extent == 0 ? 1 : extent; // a 0 does not hide an overflow of the others
             if (factor > std::numeric_limits<std::uint64_t>::max() / bits / product)
-                fail(file_fault::overflow,
-                     "the product of the extents of " + current() + " overflows");
+                fail(file_fault::overflow, "the product of the extents of " + current() + " overflows");
             product *= factor;
         }
         bits = none ? 0 : bits * product;
         if (tensor.begin > tensor.end)
-            fail(file_fault::bad_offsets,
-                 "the data_offsets of " + current() + " end before they begin");
+            fail(file_fault::bad_offsets, "the data_offsets of " + current() + " end before they begin");
         if (bits % 8 != 0)
             fail(file_fault::bad_size, current() + " does not fill whole bytes");
         if (tensor.end - tensor.begin != bits / 8)
-            fail(file_fault::bad_size,
-                 current() + " has " + std::to_string(tensor.end - tensor.begin) +
-                     " bytes; its shape and dtype need " + std::to_string(bits / 8));
+            fail(file_fault::bad_size, current() + " has " + std::to_string(tensor.end - tensor.begin) +
+                                           " bytes; its shape and dtype need " + std::to_string(bits / 8));
     }
 
     char const* start_;
@@ -437,8 +408,7 @@ private:
 /// missing_field, unknown_field, bad_type, bad_rank (more than 32 extents), bad_extent, overflow,
 /// bad_offsets, bad_size, overlap, hole, too_long. Memory: the file and its entries; no number of
 /// the file is believed before it is checked.
-inline safetensors parse_safetensors(std::vector<std::uint8_t> file,
-                                     std::string_view name = "safetensors data")
+inline safetensors parse_safetensors(std::vector<std::uint8_t> file, std::string_view name = "safetensors data")
 {
     auto const fail = [&](file_fault fault, std::uint64_t offset, std::string const& text) {
         throw file_error(fault, name, offset, text);
@@ -452,8 +422,7 @@ inline safetensors parse_safetensors(std::vector<std::uint8_t> file,
         header_size = header_size << 8 | file[i];
     if (header_size < 2 || header_size > 100'000'000)
         fail(file_fault::bad_header, 0,
-             "the header's length is " + std::to_string(header_size) +
-                 "; it must lie in [2, 100000000]");
+             "the header's length is " + std::to_string(header_size) + "; it must lie in [2, 100000000]");
     if (header_size > file.size() - 8)
         fail(file_fault::truncated, file.size(),
              "the file ends here, inside its header of " + std::to_string(header_size) + " bytes");
@@ -466,24 +435,19 @@ inline safetensors parse_safetensors(std::vector<std::uint8_t> file,
         fail(file_fault::bad_json, 8 + zero, "the header is not JSON: it holds a zero byte");
     detail::safetensors_header header(start, name);
     nlohmann::json::sax_parse(detail::counted_chars{start, &header.last_read},
-                              detail::counted_chars{start + header_size, &header.last_read},
-                              &header);
+                              detail::counted_chars{start + header_size, &header.last_read}, &header);
 
-    std::ranges::sort(header.tensors, {},
-                      [](auto const& p) -> std::string const& { return p.tensor.name; });
+    std::ranges::sort(header.tensors, {}, [](auto const& p) -> std::string const& { return p.tensor.name; });
     for (std::size_t i = 1; i < header.tensors.size(); ++i)
         if (header.tensors[i].tensor.name == header.tensors[i - 1].tensor.name)
-            fail(file_fault::duplicate,
-                 std::max(header.tensors[i].offset, header.tensors[i - 1].offset),
+            fail(file_fault::duplicate, std::max(header.tensors[i].offset, header.tensors[i - 1].offset),
                  detail::shown_name(header.tensors[i].tensor.name) + " stands twice");
-    std::ranges::sort(header.tensors, {},
-                      [](auto const& p) { return std::pair(p.tensor.begin, p.tensor.end); });
+    std::ranges::sort(header.tensors, {}, [](auto const& p) { return std::pair(p.tensor.begin, p.tensor.end); });
     std::uint64_t const data = 8 + header_size, data_size = file.size() - data;
     std::uint64_t end = 0;
     for (auto const& [tensor, offset] : header.tensors) {
         if (tensor.begin < end)
-            fail(file_fault::overlap, offset,
-                 detail::shown_name(tensor.name) + " shares bytes with another tensor");
+            fail(file_fault::overlap, offset, detail::shown_name(tensor.name) + " shares bytes with another tensor");
         if (tensor.begin > end)
             fail(file_fault::hole, offset,
                  "the bytes before " + detail::shown_name(tensor.name) + " belong to no tensor");
@@ -508,8 +472,7 @@ inline safetensors parse_safetensors(std::vector<std::uint8_t> file,
 }
 
 /// Reads and checks a file. Throws file_error as `read_bytes` and `parse_safetensors` do.
-inline safetensors read_safetensors(std::filesystem::path const& path,
-                                    std::uint64_t limit = std::uint64_t{1} << 33)
+inline safetensors read_safetensors(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 33)
 {
     return parse_safetensors(read_bytes(path, limit), path.string());
 }
@@ -527,11 +490,9 @@ public:
     /// Adds a tensor; its elements are copied. Throws std::invalid_argument unless the name is new,
     /// is not "__metadata__", and `elements` has as many elements as the extents multiply to.
     template <safetensors_element T>
-    void add(std::string const& name, std::vector<std::uint64_t> const& extents,
-             std::span<T const> elements)
+    void add(std::string const& name, std::vector<std::uint64_t> const& extents, std::span<T const> elements)
     {
-        require(name != "__metadata__" && name.find('\0') == std::string::npos &&
-                    !names_.contains(name),
+        require(name != "__metadata__" && name.find('\0') == std::string::npos && !names_.contains(name),
                 "safetensors_writer::add", "name", detail::shown_name(name),
                 "it must be new, without zero bytes, and not \"__metadata__\"");
         std::uint64_t product = 1;
@@ -541,25 +502,20 @@ public:
                     "an extent", extent, "the product of the extents must fit 63 bits of bytes");
             product *= factor;
         }
-        safetensors_entry tensor{name,
-                                 *std::ranges::find(safetensors_types,
-                                                    detail::safetensors_name<T>(),
-                                                    &safetensors_type::name),
-                                 extents, data_.size(), data_.size() + elements.size_bytes()};
-        require(extents.size() <= 32 && tensor.size() == elements.size(), "safetensors_writer::add",
-                "elements.size()", elements.size(),
-                "it must be the product of the extents, of which there are at most 32");
+        safetensors_entry tensor{
+            name, *std::ranges::find(safetensors_types, detail::safetensors_name<T>(), &safetensors_type::name),
+            extents, data_.size(), data_.size() + elements.size_bytes()};
+        require(extents.size() <= 32 && tensor.size() == elements.size(), "safetensors_writer::add", "elements.size()",
+                elements.size(), "it must be the product of the extents, of which there are at most 32");
         data_.resize(data_.size() + elements.size_bytes());
-        detail::copy_elements(
-            data_.data() + tensor.begin,
-            {reinterpret_cast<std::uint8_t const*>(elements.data()), elements.size_bytes()},
-            sizeof(T), std::endian::little);
+        detail::copy_elements(data_.data() + tensor.begin,
+                              {reinterpret_cast<std::uint8_t const*>(elements.data()), elements.size_bytes()},
+                              sizeof(T), std::endian::little);
         names_.insert(name);
         tensors_.push_back(std::move(tensor));
     }
     template <safetensors_element T>
-    void add(std::string const& name, std::vector<std::uint64_t> const& extents,
-             std::vector<T> const& elements)
+    void add(std::string const& name, std::vector<std::uint64_t> const& extents, std::vector<T> const& elements)
     {
         add(name, extents, std::span<T const>(elements));
     }
@@ -572,8 +528,7 @@ public:
             try {
                 return nlohmann::json(s).dump();
             } catch (nlohmann::json::exception const&) {
-                reject("safetensors_writer::bytes", "a string", detail::shown_name(s),
-                       "it must be UTF-8");
+                reject("safetensors_writer::bytes", "a string", detail::shown_name(s), "it must be UTF-8");
             }
         };
         std::string header = "{";
@@ -595,8 +550,7 @@ public:
                 header.append(comma).append(std::to_string(extent));
                 comma = ",";
             }
-            header += "],\"data_offsets\":[" + std::to_string(tensor.begin) + "," +
-                      std::to_string(tensor.end) + "]}";
+            header += "],\"data_offsets\":[" + std::to_string(tensor.begin) + "," + std::to_string(tensor.end) + "]}";
         }
         header += "}";
         header.append((8 - header.size() % 8) % 8, ' ');

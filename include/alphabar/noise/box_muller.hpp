@@ -75,7 +75,8 @@ ALPHABAR_ISA inline void generate_group(philox_start const& s, wide first_produc
 #pragma GCC unroll 8
 #endif
     for (int round = 2; round < 9; ++round) {
-        wide const c0 = exclusive_or(high(b), c1, words(s.k0[round])), c2 = exclusive_or(high(a), c3, words(s.k1[round]));
+        wide const c0 = exclusive_or(high(b), c1, words(s.k0[round])),
+                   c2 = exclusive_or(high(a), c3, words(s.k1[round]));
         c1 = b, c3 = a;
         a = product(c0, m0), b = product(c2, m1);
     }

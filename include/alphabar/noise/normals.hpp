@@ -165,6 +165,7 @@ inline void generate(philox_start const& s, std::uint64_t first, float* out, std
 #pragma nv_diag_suppress 1675
 #endif
 
+// clang-format off: one operation a line
 // Each operation works on `ways` registers: so many independent chains hide the latency of each other's instructions.
 #if defined(__clang__)
 #define ALPHABAR_EACH(...) _Pragma("clang loop unroll(full)") for (int i = 0; i < ways; ++i) { __VA_ARGS__; }
@@ -302,6 +303,7 @@ ALPHABAR_ISA inline void store_pairs(float* out, real even, real odd)
 
 #undef ALPHABAR_MAP
 #undef ALPHABAR_EACH
+// clang-format on
 #if defined(__NVCC__)
 #pragma nv_diagnostic pop
 #endif

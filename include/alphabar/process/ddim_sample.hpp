@@ -28,13 +28,16 @@ namespace alphabar {
 /// written, unless every t lies in [0, T - 1] and eta in [0, 1], and where shapes differ.
 /// Source: Song et al. 2021, arXiv 2010.02502, (12), (16).
 template <tensor X, class Times, tensor X0, class Noise, class Out>
-void ddim_sample(gaussian_diffusion const& diffusion, X const& x, Times const& times, X0 const& x_0, double eta, Noise const& noise,
-                 Out&& sample)
+void ddim_sample(gaussian_diffusion const& diffusion, X const& x, Times const& times, X0 const& x_0, double eta,
+                 Noise const& noise, Out&& sample)
 {
     using T = compute_t<value_t<Out>>;
     struct step {
         T state, clean, spread;
-        ALPHABAR_HOST_DEVICE constexpr T operator()(T x_t, T data, T z) const { return state * x_t + clean * data + spread * z; }
+        ALPHABAR_HOST_DEVICE constexpr T operator()(T x_t, T data, T z) const
+        {
+            return state * x_t + clean * data + spread * z;
+        }
     };
     require(eta >= 0.0 && eta <= 1.0, "ddim_sample", "eta", eta, "it must lie in [0, 1]");
     std::vector<step> formulas;
@@ -42,9 +45,11 @@ void ddim_sample(gaussian_diffusion const& diffusion, X const& x, Times const& t
         auto const [alpha, sigma] = diffusion.level(static_cast<double>(t));
         double const before = std::sqrt(diffusion[table::alpha_bar_previous][t]);
         double const rest = t == 0 ? 0.0 : diffusion[table::one_minus_alpha_bar][t - 1];
-        double const variance = eta * eta * diffusion[table::posterior_variance][t]; // (1 - P) / (1 - A) (1 - A / P), as beta = 1 - A / P
+        double const variance =
+            eta * eta * diffusion[table::posterior_variance][t]; // (1 - P) / (1 - A) (1 - A / P), as beta = 1 - A / P
         double const kept = std::sqrt(std::max(0.0, rest - variance)) / sigma;
-        formulas.push_back({static_cast<T>(kept), static_cast<T>(before - kept * alpha), static_cast<T>(t == 0 ? 0.0 : std::sqrt(variance))});
+        formulas.push_back({static_cast<T>(kept), static_cast<T>(before - kept * alpha),
+                            static_cast<T>(t == 0 ? 0.0 : std::sqrt(variance))});
     }
     transform_rows(formulas, sample, x, x_0, noise);
 }
@@ -55,12 +60,14 @@ void ddim_sample(gaussian_diffusion const& diffusion, X const& x, Times const& t
 ///
 /// Otherwise as ddim_sample. Source: ibid., section 4.3.
 template <tensor X, class Times, tensor X0, class Out>
-void ddim_reverse_sample(gaussian_diffusion const& diffusion, X const& x, Times const& times, X0 const& x_0, Out&& sample)
+void ddim_reverse_sample(gaussian_diffusion const& diffusion, X const& x, Times const& times, X0 const& x_0,
+                         Out&& sample)
 {
     std::vector<pair_formula<compute_t<value_t<Out>>>> formulas;
     for (std::size_t t : indices_of(times, traits_of<X>::shape(x).batch(), diffusion.T(), "ddim_reverse_sample")) {
         auto const [alpha, sigma] = diffusion.level(static_cast<double>(t));
-        noise_level const next = t + 1 < diffusion.T() ? diffusion.level(static_cast<double>(t + 1)) : noise_level{0.0, 1.0};
+        noise_level const next =
+            t + 1 < diffusion.T() ? diffusion.level(static_cast<double>(t + 1)) : noise_level{0.0, 1.0};
         double const kept = next.sigma / sigma;
         formulas.emplace_back(pair_map{kept, next.alpha - kept * alpha});
     }

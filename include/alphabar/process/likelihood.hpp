@@ -38,7 +38,8 @@ struct log_likelihood_term {
 /// The log probability of the 8-bit value x in [-1, 1], the mass of N(mean, e^(2 log_scale)) in a bin of +-1/255 around it, open below
 /// -0.999 and above 0.999. Masses are at least `floor`, below which the gradient is 0.
 /// Source: Ho et al. 2020, arXiv 2006.11239, (13).
-inline log_likelihood_term discretized_gaussian_log_likelihood(double x, double mean, double log_scale, double floor = 1e-12)
+inline log_likelihood_term discretized_gaussian_log_likelihood(double x, double mean, double log_scale,
+                                                               double floor = 1e-12)
 {
     double const inverse = std::exp(-log_scale), centred = x - mean;
     double const upper = inverse * (centred + 1.0 / 255.0), lower = inverse * (centred - 1.0 / 255.0);

@@ -72,7 +72,8 @@ struct reverse_model {
     variance_type variance = variance_type::fixed_small;
     bool clip_denoised = true;
     double bound = 1.0;
-    double variance_floor = 0.0; ///< above 0: fixed_small's log variance is log(max(posterior_variance, floor)) instead (lucidrains: 1e-20)
+    double variance_floor =
+        0.0; ///< above 0: fixed_small's log variance is log(max(posterior_variance, floor)) instead (lucidrains: 1e-20)
     Denoised denoised_fn{};
 };
 
@@ -86,10 +87,10 @@ constexpr reverse_model<Denoised> with_denoised_fn(reverse_model<> const& m, Den
 /// p(x_{t-1} | x_t) at one time, in double: x_0 = map(x, F); mean = posterior.x_0 x_0 + posterior.x_t x.
 struct reverse_coefficients {
     pair_map x_0;
-    posterior mean;     ///< its variance and log variance are those of the fixed types
-    double log_min;     ///< of learned_range
+    posterior mean; ///< its variance and log variance are those of the fixed types
+    double log_min; ///< of learned_range
     double log_max;
-    bool first_time;    ///< t = 0, where no noise is added
+    bool first_time; ///< t = 0, where no noise is added
 };
 
 /// The coefficients of `model` at t. An epsilon or score prediction at alpha = 0 is read as at alpha = 1e-30 where x_0 is clipped: huge,
@@ -97,7 +98,8 @@ struct reverse_coefficients {
 ///
 /// Throws std::invalid_argument unless t lies in [0, T - 1], the bound is positive, and the prediction determines x_0.
 template <class Denoised>
-reverse_coefficients make_reverse(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, std::size_t t)
+reverse_coefficients make_reverse(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model,
+                                  std::size_t t)
 {
     require(!model.clip_denoised || model.bound > 0.0, "make_reverse", "bound", model.bound, "it must be positive");
     posterior p = diffusion.posterior(t);
@@ -133,7 +135,7 @@ struct reverse_formula {
     pair_formula<T> posterior_mean;
     T bound;
     T variance;
-    T log_base;  ///< learned types: log variance = log_base + log_slope v
+    T log_base; ///< learned types: log variance = log_base + log_slope v
     T log_slope;
     T deviation; ///< of a fixed variance; 0 at t = 0
     T noisy;     ///< 0 at t = 0, else 1
@@ -144,7 +146,8 @@ struct reverse_formula {
     reverse_formula(reverse_coefficients const& c, reverse_model<D> const& model)
         : map(c.x_0), posterior_mean(pair_map{c.mean.x_0, c.mean.x_t}),
           bound(static_cast<T>(model.clip_denoised ? model.bound : std::numeric_limits<double>::infinity())),
-          variance(static_cast<T>(c.mean.variance)), deviation(static_cast<T>(c.first_time ? 0.0 : std::exp(0.5 * c.mean.log_variance))),
+          variance(static_cast<T>(c.mean.variance)),
+          deviation(static_cast<T>(c.first_time ? 0.0 : std::exp(0.5 * c.mean.log_variance))),
           noisy(static_cast<T>(c.first_time ? 0.0 : 1.0)), mean_is_predicted(model.predicts == prediction::previous_x),
           denoised_fn(model.denoised_fn)
     {
@@ -158,7 +161,10 @@ struct reverse_formula {
         T const u = static_cast<T>(denoised_fn(map(x, F)));
         return u < -bound ? -bound : u > bound ? bound : u;
     }
-    ALPHABAR_HOST_DEVICE constexpr T mean(T x, T F, T x_0) const { return mean_is_predicted ? F : posterior_mean(x_0, x); }
+    ALPHABAR_HOST_DEVICE constexpr T mean(T x, T F, T x_0) const
+    {
+        return mean_is_predicted ? F : posterior_mean(x_0, x);
+    }
     ALPHABAR_HOST_DEVICE constexpr T log_variance(T v) const { return log_base + log_slope * v; }
 
     /// [mean, x_0]
@@ -224,8 +230,8 @@ struct element_of<std::tuple<First&, Rest&...>> {
 
 template <reverse_result What, bool Learned, class Out, class Denoised, class X, class Times, class... In>
 std::vector<reverse_coefficients> reverse_pass(std::string_view function, gaussian_diffusion const& diffusion,
-                                               reverse_model<Denoised> const& model, X const& x, Times const& times, Out&& out,
-                                               In const&... in)
+                                               reverse_model<Denoised> const& model, X const& x, Times const& times,
+                                               Out&& out, In const&... in)
 {
     using T = compute_t<typename element_of<std::remove_cvref_t<Out>>::type>;
     using formula = reverse_call<What, reverse_formula<T, Denoised, Learned>>;
@@ -254,8 +260,8 @@ inline void require_variance(std::string_view function, variance_type kind, bool
 /// Shapes: x, F, out [batch, ...]; times: one integer for all or one a sample; `out` may be an input. Here and below
 /// std::invalid_argument is thrown, before anything is written, for times outside [0, T - 1], shapes that differ, and as by make_reverse.
 template <class Denoised, tensor X, class Times, tensor F, class Out>
-void predict_x_0(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x, Times const& times,
-                 F const& output, Out&& out)
+void predict_x_0(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x,
+                 Times const& times, F const& output, Out&& out)
 {
     detail::reverse_pass<detail::reverse_result::clean, false>("predict_x_0", diffusion, model, x, times, out, output);
 }
@@ -263,8 +269,8 @@ void predict_x_0(gaussian_diffusion const& diffusion, reverse_model<Denoised> co
 /// p(x_{t-1} | x_t) with a fixed variance: writes its mean and the predicted x_0, and returns the variance and log variance of each
 /// sample. Shapes: all [batch, ...]. Source: Ho et al. 2020, arXiv 2006.11239, (7), (11).
 template <class Denoised, tensor X, class Times, tensor F, class Mean, class X0>
-std::vector<variances> p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x,
-                                       Times const& times, F const& output, Mean&& mean, X0&& x_0)
+std::vector<variances> p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model,
+                                       X const& x, Times const& times, F const& output, Mean&& mean, X0&& x_0)
 {
     detail::require_variance("p_mean_variance", model.variance, false);
     std::vector<variances> out;
@@ -276,9 +282,11 @@ std::vector<variances> p_mean_variance(gaussian_diffusion const& diffusion, reve
 
 /// p(x_{t-1} | x_t) with a learned variance: writes its mean, the predicted x_0, the variance and the log variance. `output` and `v` are
 /// the two halves of the network's output (`split_output`). Shapes: all [batch, ...]. Nichol & Dhariwal 2021, arXiv 2102.09672, (15).
-template <class Denoised, tensor X, class Times, tensor F, tensor V, class Mean, class X0, class Variance, class LogVariance>
-void p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x, Times const& times,
-                     F const& output, V const& v, Mean&& mean, X0&& x_0, Variance&& variance, LogVariance&& log_variance)
+template <class Denoised, tensor X, class Times, tensor F, tensor V, class Mean, class X0, class Variance,
+          class LogVariance>
+void p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x,
+                     Times const& times, F const& output, V const& v, Mean&& mean, X0&& x_0, Variance&& variance,
+                     LogVariance&& log_variance)
 {
     detail::require_variance("p_mean_variance", model.variance, true);
     detail::reverse_pass<detail::reverse_result::moments, true>("p_mean_variance", diffusion, model, x, times,
@@ -310,8 +318,8 @@ void p_sample(gaussian_diffusion const& diffusion, reverse_model<Denoised> const
     detail::require_variance("p_sample", model.variance, true);
     using enum detail::reverse_result;
     constexpr auto what = detail::is_tuple<std::remove_cvref_t<Out>> ? sample_and_clean : sample;
-    detail::reverse_pass<what, true>("p_sample", diffusion, model, x, times, out, std::get<0>(halves), noise, std::get<1>(halves),
-                                     gradient...);
+    detail::reverse_pass<what, true>("p_sample", diffusion, model, x, times, out, std::get<0>(halves), noise,
+                                     std::get<1>(halves), gradient...);
 }
 
 /// The two halves of each sample of the network's output [batch, 2 C, ...] into `prediction_half` and `variance_half` [batch, C, ...],

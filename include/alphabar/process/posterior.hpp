@@ -24,8 +24,8 @@ namespace alphabar {
 /// Source: Kingma et al. 2021, arXiv 2107.00630, appendix A.2. Throws std::invalid_argument unless s is cleaner than t.
 inline posterior make_posterior(noise_level t, noise_level s)
 {
-    require(t.sigma > 0.0 && s.alpha > 0.0 && t.alpha * s.sigma < s.alpha * t.sigma, "make_posterior", "sigma / alpha of s",
-            sigma_ratio(s), "it must be below that of t");
+    require(t.sigma > 0.0 && s.alpha > 0.0 && t.alpha * s.sigma < s.alpha * t.sigma, "make_posterior",
+            "sigma / alpha of s", sigma_ratio(s), "it must be below that of t");
     double const rho = (t.alpha / s.alpha) * (s.sigma / t.sigma), rest = (1.0 - rho) * (1.0 + rho);
     double const variance = s.sigma * s.sigma * rest;
     return {s.alpha * rest, rho * s.sigma / t.sigma, variance, std::log(variance)};
@@ -52,7 +52,8 @@ void posterior_mean(std::vector<posterior> const& of, X0 const& x_0, Xt const& x
 /// std::invalid_argument, before anything is written, unless every t is an integer in [0, T - 1], and where shapes differ.
 /// Source: Ho et al. 2020, arXiv 2006.11239, (6), (7).
 template <tensor X0, tensor Xt, class Times, class Mean>
-std::vector<posterior> q_posterior(gaussian_diffusion const& diffusion, X0 const& x_0, Xt const& x_t, Times const& times, Mean&& mean)
+std::vector<posterior> q_posterior(gaussian_diffusion const& diffusion, X0 const& x_0, Xt const& x_t,
+                                   Times const& times, Mean&& mean)
 {
     std::vector<posterior> out;
     for (std::size_t t : indices_of(times, traits_of<X0>::shape(x_0).batch(), diffusion.T(), "q_posterior"))
@@ -63,10 +64,12 @@ std::vector<posterior> q_posterior(gaussian_diffusion const& diffusion, X0 const
 
 /// q(x_s | x_t, x_0) between any two times s < t of any path: writes its mean and returns the rest. Otherwise as above.
 template <noise_path Path, tensor X0, tensor Xt, class Times, class EarlierTimes, class Mean>
-std::vector<posterior> q_posterior(Path const& path, X0 const& x_0, Xt const& x_t, Times const& times, EarlierTimes const& s, Mean&& mean)
+std::vector<posterior> q_posterior(Path const& path, X0 const& x_0, Xt const& x_t, Times const& times,
+                                   EarlierTimes const& s, Mean&& mean)
 {
     std::size_t const batch = traits_of<X0>::shape(x_0).batch();
-    std::vector<noise_level> const high = levels_at(path, times, batch, "q_posterior"), low = levels_at(path, s, batch, "q_posterior");
+    std::vector<noise_level> const high = levels_at(path, times, batch, "q_posterior"),
+                                   low = levels_at(path, s, batch, "q_posterior");
     std::vector<posterior> out;
     for (std::size_t i = 0; i < batch; ++i)
         out.push_back(make_posterior(high[i], low[i]));

@@ -32,7 +32,8 @@ struct preconditioning {
 /// unless sigma >= 0 and sigma_data > 0, both finite.
 inline preconditioning edm_preconditioning(double sigma, double sigma_data = 0.5)
 {
-    require(std::isfinite(sigma) && sigma >= 0.0, "edm_preconditioning", "sigma", sigma, "it must be finite and not negative");
+    require(std::isfinite(sigma) && sigma >= 0.0, "edm_preconditioning", "sigma", sigma,
+            "it must be finite and not negative");
     require(std::isfinite(sigma_data) && sigma_data > 0.0, "edm_preconditioning", "sigma_data", sigma_data,
             "it must be finite and positive");
     double const root = std::hypot(sigma, sigma_data), share = sigma_data / root;

@@ -81,8 +81,7 @@ constexpr prediction_map to_x_0_and_epsilon(prediction kind, noise_level level)
         double const sum = alpha + sigma;
         return {{1.0 / sum, -sigma / sum}, {1.0 / sum, alpha / sum}};
     }
-    case prediction::score:
-        return {{per_alpha, alpha == 0.0 ? infinity : sigma * (sigma / alpha)}, {0.0, -sigma}};
+    case prediction::score: return {{per_alpha, alpha == 0.0 ? infinity : sigma * (sigma / alpha)}, {0.0, -sigma}};
     case prediction::previous_x: break;
     }
     reject("to_x_0_and_epsilon", "prediction", name_of(kind), "it must be epsilon, x_0, v, flow or score");
@@ -96,7 +95,9 @@ constexpr pair_map convert_prediction(prediction from, prediction to, noise_leve
     if (from == to)
         return {0.0, 1.0};
     auto const [alpha, sigma] = level;
-    auto const divided = [](double a, double b) { return a == 0.0 ? 0.0 : b == 0.0 ? a * std::numeric_limits<double>::infinity() : a / b; };
+    auto const divided = [](double a, double b) {
+        return a == 0.0 ? 0.0 : b == 0.0 ? a * std::numeric_limits<double>::infinity() : a / b;
+    };
     switch (to) {
     case prediction::epsilon: return epsilon;
     case prediction::x_0: return x_0;
@@ -113,7 +114,8 @@ constexpr pair_map convert_prediction(prediction from, prediction to, noise_leve
 /// Shapes: x, output, out [batch, ...]; times: one number, or one a sample. `out` may be an input. Throws std::invalid_argument, before
 /// anything is written, where the kind does not determine the other (x_0 from epsilon at alpha = 0), and for bad times or shapes.
 template <noise_path Path, class Times, tensor X, tensor F, class Out>
-void convert_prediction(Path const& path, prediction from, prediction to, X const& x, Times const& times, F const& output, Out&& out)
+void convert_prediction(Path const& path, prediction from, prediction to, X const& x, Times const& times,
+                        F const& output, Out&& out)
 {
     using T = compute_t<value_t<Out>>;
     std::vector<pair_formula<T>> formulas;

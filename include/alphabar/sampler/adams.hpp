@@ -18,21 +18,19 @@
 namespace alphabar {
 
 /// The weights b w of a corrected step at these nodes; `integral` is the right one.
-using step_weights = node_values (*)(transition const& step, std::span<double const> nodes,
-                                     moment_rule rule);
+using step_weights = node_values (*)(transition const& step, std::span<double const> nodes, moment_rule rule);
 
 struct adams_options {
-    std::vector<unsigned>
-        predictor{}; ///< [i]: how many memories the step i -> i + 1 uses; at least 1
+    std::vector<unsigned> predictor{}; ///< [i]: how many memories the step i -> i + 1 uses; at least 1
     std::vector<unsigned> corrector{}; ///< [i]: how many the corrected step i - 1 -> i uses, the
                                        ///< new one included; 0 or none: no correction
     memory_form form = memory_form::x_0;
     std::vector<double> tau{}; ///< [i]: stochasticity of the step i -> i + 1; none: 0, the ODE
     moment_rule rule{};
-    double noise_scale = 1.0; ///< factor of every z
-    std::size_t first = 0;    ///< the step at which the plan starts (image to image)
-    bool split = false; ///< a corrected stage becomes two, the second without a call: the corrected
-                        ///< state is an x
+    double noise_scale = 1.0;        ///< factor of every z
+    std::size_t first = 0;           ///< the step at which the plan starts (image to image)
+    bool split = false;              ///< a corrected stage becomes two, the second without a call: the corrected
+                                     ///< state is an x
     step_weights correct = integral; ///< the corrector's weights
 };
 
@@ -54,8 +52,8 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     std::size_t const n = g.steps();
     require(o.predictor.size() == n, "adams", "the number of predictor orders", o.predictor.size(),
             "there is one a step");
-    require(o.corrector.empty() || o.corrector.size() == n, "adams",
-            "the number of corrector orders", o.corrector.size(), "there is one a step, or none");
+    require(o.corrector.empty() || o.corrector.size() == n, "adams", "the number of corrector orders",
+            o.corrector.size(), "there is one a step, or none");
     require(o.tau.empty() || o.tau.size() == n, "adams", "the number of taus", o.tau.size(),
             "there is one a step, or none");
     require(o.first < n, "adams", "first", o.first, "it must be a step of the grid");
@@ -66,14 +64,12 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     for (std::size_t i = 0; i <= n; ++i)
         u[i] = position(g.levels[i], o.form);
     for (std::size_t i = o.first; i < n; ++i)
-        steps[i] =
-            make_transition(g.levels[i], g.levels[i + 1], o.form, o.tau.empty() ? 0.0 : o.tau[i]);
+        steps[i] = make_transition(g.levels[i], g.levels[i + 1], o.form, o.tau.empty() ? 0.0 : o.tau[i]);
 
     // the integral of step i by the memories of the calls newest, newest - 1, ..., `newest` being
     // this stage's m(0)
     auto const drift = [&](std::size_t i, std::size_t newest, unsigned count, step_weights weigh) {
-        require(count >= 1 && count <= max_nodes && count <= newest - o.first + 1, "adams",
-                "an order", count,
+        require(count >= 1 && count <= max_nodes && count <= newest - o.first + 1, "adams", "an order", count,
                 "it must lie in [1, 8] and not ask for more memories than there are");
         node_values nodes{};
         for (std::size_t j = 0; j < count; ++j)
@@ -88,9 +84,8 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
         return i > o.first && i < n && !o.corrector.empty() && o.corrector[i] > 0;
     };
 
-    plan p{.stages = {},
-           .initial_scale = initial_scale(g.levels[o.first]),
-           .heads = network.predicts_variance ? 2u : 1u};
+    plan p{
+        .stages = {}, .initial_scale = initial_scale(g.levels[o.first]), .heads = network.predicts_variance ? 2u : 1u};
     p.stages.reserve(o.split ? 2 * n : n);
     for (std::size_t i = o.first; i < n; ++i) {
         stage s = network_call(network, g.times[i], g.levels[i], o.form);
@@ -122,8 +117,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
 inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::size_t first = 0)
 {
     check(g, "rising_orders");
-    require(order >= 1 && order <= max_nodes, "rising_orders", "order", order,
-            "it must lie in [1, 8]");
+    require(order >= 1 && order <= max_nodes, "rising_orders", "order", order, "it must lie in [1, 8]");
     std::vector<unsigned> orders(g.steps(), 1);
     for (std::size_t i = first; i < g.steps(); ++i)
         if (g.levels[i + 1].sigma != 0.0)
@@ -135,8 +129,7 @@ inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::s
 inline void lower_final_orders(std::vector<unsigned>& orders)
 {
     for (std::size_t left = 1; left <= orders.size(); ++left)
-        orders[orders.size() - left] =
-            std::min(orders[orders.size() - left], static_cast<unsigned>(left));
+        orders[orders.size() - left] = std::min(orders[orders.size() - left], static_cast<unsigned>(left));
 }
 
 } // namespace alphabar

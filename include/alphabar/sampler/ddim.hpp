@@ -31,8 +31,7 @@ struct ddim_options {
 /// asks for the network's. With alpha = 1 the step is Euler's (eta = 0) and the ancestral one, on
 /// rectified flow Euler's in t. Throws as `network_call` does. Source: Song et al. 2021, arXiv
 /// 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
-inline stage ddim_stage(network_form const& network, grid_step const& step,
-                        ddim_options const& o = {})
+inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
 {
     using namespace slots;
     auto const [a, s] = step.from;
@@ -79,8 +78,7 @@ inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {}
 inline plan ddim(grid const& g, ddim_options o = {})
 {
     check(g, "ddim");
-    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta,
-            "an inversion has no noise");
+    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta, "an inversion has no noise");
     o.network = settled(o.network, g.usual);
     return ddim(steps_of(g), o);
 }

@@ -26,13 +26,7 @@ namespace alphabar {
 ///     learned_range  between the two fixed ones in the logarithm, at (head + 1) / 2
 ///
 /// Source of the last: Nichol & Dhariwal 2021, arXiv 2102.09672, (15).
-enum class ddpm_variance : std::uint8_t {
-    fixed_small,
-    fixed_large,
-    learned,
-    learned_log,
-    learned_range
-};
+enum class ddpm_variance : std::uint8_t { fixed_small, fixed_large, learned, learned_log, learned_range };
 
 struct ddpm_options {
     network_form network{};
@@ -51,10 +45,10 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
     using namespace slots;
     using kind = ddpm_variance;
     require(!steps.empty(), "ddpm", "the number of steps", steps.size(), "at least 1 is needed");
-    require(o.noisy.empty() || o.noisy.size() == steps.size(), "ddpm", "the size of noisy",
-            o.noisy.size(), "there is one entry a step, or none");
-    bool const learned = o.variance == kind::learned || o.variance == kind::learned_log ||
-                         o.variance == kind::learned_range;
+    require(o.noisy.empty() || o.noisy.size() == steps.size(), "ddpm", "the size of noisy", o.noisy.size(),
+            "there is one entry a step, or none");
+    bool const learned =
+        o.variance == kind::learned || o.variance == kind::learned_log || o.variance == kind::learned_range;
     plan p{.stages = {},
            .initial_scale = initial_scale(steps.front().from),
            .heads = learned || o.network.predicts_variance ? 2u : 1u};
@@ -65,10 +59,8 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
         stage now = network_call(o.network, step.time, step.from);
         now.x = (q.x_0 * m(0) + q.x_t * x).pruned();
         if (o.noisy.empty() ? step.to.sigma > 0.0 : o.noisy[i]) {
-            double const variance = std::max(q.variance, 1e-20),
-                         ratio = step.from.sigma / step.to.sigma;
-            double const beta = step.to.sigma > 0.0 ? q.variance * ratio * ratio
-                                                    : step.from.sigma * step.from.sigma;
+            double const variance = std::max(q.variance, 1e-20), ratio = step.from.sigma / step.to.sigma;
+            double const beta = step.to.sigma > 0.0 ? q.variance * ratio * ratio : step.from.sigma * step.from.sigma;
             double const deviation = o.variance == kind::fixed_small   ? std::sqrt(variance)
                                      : o.variance == kind::fixed_large ? std::sqrt(beta)
                                                                        : 1.0;
@@ -78,9 +70,8 @@ inline plan ddpm(std::vector<grid_step> const& steps, ddpm_options const& o = {}
             if (o.variance == kind::learned_log)
                 now.spread = noise_spread{.what = noise_spread::kind::log_variance};
             if (o.variance == kind::learned_range)
-                now.spread = noise_spread{.what = noise_spread::kind::range,
-                                          .log_min = std::log(variance),
-                                          .log_max = std::log(beta)};
+                now.spread = noise_spread{
+                    .what = noise_spread::kind::range, .log_min = std::log(variance), .log_max = std::log(beta)};
         }
         p.stages.push_back(now);
     }

@@ -24,9 +24,7 @@ struct deis_options {
 /// (15).
 inline plan deis(grid const& g, deis_options const& o = {})
 {
-    adams_options a{.predictor = rising_orders(g, o.order, o.first),
-                    .form = memory_form::epsilon,
-                    .first = o.first};
+    adams_options a{.predictor = rising_orders(g, o.order, o.first), .form = memory_form::epsilon, .first = o.first};
     std::size_t const n = g.steps();
     if (o.lower_order_final && n < 15)
         for (std::size_t left = 1; left <= std::min<std::size_t>(n, 2); ++left)

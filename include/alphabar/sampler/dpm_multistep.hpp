@@ -31,8 +31,7 @@ struct dpm_options {
 
 /// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the
 /// curvature, and so order 2.
-inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint,
-                                        moment_rule::three_nodes::half_curvature};
+inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment_rule::three_nodes::half_curvature};
 
 /// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to
 /// sigma = 0 has order 1.
@@ -48,11 +47,9 @@ inline plan dpm_multistep(grid const& g, dpm_options const& o = {})
     unsigned const order = o.order.value_or(2);
     double const eta = o.eta.value_or(0.0);
     require(order >= 1 && order <= 3, "dpm_multistep", "order", order, "it must be 1, 2 or 3");
-    require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta,
-            "it must not be negative");
+    require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta, "it must not be negative");
     std::size_t const n = g.steps();
-    moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint
-                                       : moment_rule::two_nodes::exact};
+    moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint : moment_rule::two_nodes::exact};
     adams_options a{.predictor = rising_orders(g, order, o.first),
                     .form = o.form.value_or(memory_form::x_0),
                     .tau = std::vector<double>(n, std::sqrt(eta)),

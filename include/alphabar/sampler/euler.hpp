@@ -41,13 +41,11 @@ struct churned_step {
 template <noise_path Path>
 std::vector<churned_step> churned_steps(Path const& path, grid const& g, churn_options const& o)
 {
-    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount,
-            "it must not be negative");
+    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount, "it must not be negative");
     require(o.low >= 0.0 && o.low <= o.high, "churn", "low", o.low, "it must lie in [0, high]");
     std::vector<churned_step> steps;
     steps.reserve(g.steps());
-    double const gamma =
-        std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
+    double const gamma = std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
     for (grid_step step : steps_of(g)) {
         auto const [alpha, sigma] = step.from;
         double const ratio = sigma / alpha;
@@ -100,14 +98,11 @@ plan euler(Path const& path, Spec const& spec, euler_options const& o = {})
         }
         // with x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^
         // sigma' / sigma^) x_0
-        bool const of_raised =
-            network.predicts == prediction::epsilon || network.input >= network_input::edm;
+        bool const of_raised = network.predicts == prediction::epsilon || network.input >= network_input::edm;
         pair_map const x_0 = maps_at(network, of_raised ? step.from : g.levels[i]).x_0;
-        double const kept = step.to.sigma / step.from.sigma,
-                     clean = step.to.alpha - step.from.alpha * kept;
+        double const kept = step.to.sigma / step.from.sigma, clean = step.to.alpha - step.from.alpha * kept;
         double const scale = kept + clean * x_0.x;
-        p.stages[i].x =
-            (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
+        p.stages[i].x = (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
     }
     for (stage& s : p.stages)
         s.noise = s.churn_noise = stage::automatic;

@@ -93,7 +93,8 @@ struct noise_of<noise_stream> {
 
 /// A plan that an executor takes: a plan, one for each sample of the batch (std::vector<plan>, ...), or a lowered_plan.
 template <class P>
-concept sampling_plan = std::same_as<P, plan> || std::same_as<P, lowered_plan> || std::convertible_to<P const&, std::span<plan const>>;
+concept sampling_plan =
+    std::same_as<P, plan> || std::same_as<P, lowered_plan> || std::convertible_to<P const&, std::span<plan const>>;
 
 /// A noise that an executor takes: a noise_stream, whose purpose::sampler and step = noise index are used, or a callable
 /// (std::uint32_t index) -> tensor of x's shape or generator.
@@ -168,8 +169,8 @@ public:
         requires std::same_as<std::remove_cvref_t<Y>, X>
     executor(P const& plans, Y&& x, Noise noise, known_data<value_type, traits_of<X>::order> const& known,
              std::span<std::byte> work = {})
-        : executor(detail::lowered(plans), x, std::move(noise), checked(known.data, "data", x), checked(known.mask, "mask", x),
-                   work)
+        : executor(detail::lowered(plans), x, std::move(noise), checked(known.data, "data", x),
+                   checked(known.mask, "mask", x), work)
     {
     }
 
@@ -189,7 +190,8 @@ public:
         bool const done = stage_ == plan_->stages();
         if (!done && !waiting_)
             prepare();
-        return {view(done ? plan_->state(stage_) : plan_->input(stage_)), done ? 0.0 : plan_->time(stage_, 0), times_, stage_, done};
+        return {view(done ? plan_->state(stage_) : plan_->input(stage_)), done ? 0.0 : plan_->time(stage_, 0), times_,
+                stage_, done};
     }
 
     /// Takes the network's output for the call that next() returned, and runs its stage.
@@ -203,15 +205,18 @@ public:
         shape const found = traits_of<Output>::shape(output), wanted = output_shape();
         if (found != wanted) // words are made only where they are needed: nothing is allocated
             reject("executor::take", "the shape of the output", to_string(found), "it must be " + to_string(wanted));
-        static_assert(traits_of<Output>::order == traits_of<X>::order || traits_of<Output>::order == storage_order::row_major,
+        static_assert(traits_of<Output>::order == traits_of<X>::order ||
+                          traits_of<Output>::order == storage_order::row_major,
                       "alphabar: the network's output and x differ in their order");
         auto const elements = traits_of<Output>::elements(output);
-        require(elements.size() == wanted.size() && (elements.data() != nullptr || wanted.size() == 0), "executor::take",
-                "the output", "without its elements", "it must have memory for its shape");
+        require(elements.size() == wanted.size() && (elements.data() != nullptr || wanted.size() == 0),
+                "executor::take", "the output", "without its elements", "it must have memory for its shape");
         auto const bytes = detail::byte_range::of(std::span<value_t<Output> const>(elements));
         for (std::size_t r = 0; r < plan_->registers(); ++r)
-            require(!overlap(bytes, detail::byte_range::of(std::span<value_type const>(arrays_.array[r], shape_.size()))),
-                    "executor::take", "the output", "in the executor's memory", "it must lie apart from x and from the input");
+            require(
+                !overlap(bytes, detail::byte_range::of(std::span<value_type const>(arrays_.array[r], shape_.size()))),
+                "executor::take", "the output", "in the executor's memory",
+                "it must lie apart from x and from the input");
         pass_arrays<value_type, value_t<Output>> arrays = arrays_of<value_t<Output>>();
         arrays.output = elements.data();
         run(arrays);
@@ -277,12 +282,14 @@ public:
         requires detail::reads_host_memory<decltype(traits_of<X>::space(std::declval<X const&>()))>
     {
         header h{};
-        require(bytes.size() >= sizeof h, "executor::restore", "the number of bytes", bytes.size(), "it is too small for a saved run");
+        require(bytes.size() >= sizeof h, "executor::restore", "the number of bytes", bytes.size(),
+                "it is too small for a saved run");
         std::memcpy(&h, bytes.data(), sizeof h);
         header const here = header_now();
         require(h.magic == here.magic && h.fingerprint == here.fingerprint && h.elements == here.elements &&
                     h.element_bytes == here.element_bytes,
-                "executor::restore", "the saved run", "of another plan, shape or element type", "restore it into an equal run");
+                "executor::restore", "the saved run", "of another plan, shape or element type",
+                "restore it into an equal run");
         require(h.stage <= plan_->stages() && h.waiting <= 1 &&
                     (h.waiting == 0 || (h.stage < plan_->stages() && plan_->calls(h.stage))),
                 "executor::restore", "the saved stage", h.stage, "the plan has no such stage");
@@ -314,9 +321,10 @@ private:
     };
 
     template <class Y>
-    executor(std::shared_ptr<lowered_plan const> plan, Y& x, Noise noise, value_type const* data, value_type const* mask,
-             std::span<std::byte> work)
-        : plan_(std::move(plan)), shape_(traits_of<X>::shape(x)), space_(traits_of<X>::space(x)), noise_{std::move(noise)}
+    executor(std::shared_ptr<lowered_plan const> plan, Y& x, Noise noise, value_type const* data,
+             value_type const* mask, std::span<std::byte> work)
+        : plan_(std::move(plan)), shape_(traits_of<X>::shape(x)), space_(traits_of<X>::space(x)),
+          noise_{std::move(noise)}
     {
         auto const elements = traits_of<X>::elements(x);
         require(elements.size() == shape_.size() && (elements.data() != nullptr || shape_.size() == 0), "executor", "x",
@@ -324,8 +332,8 @@ private:
         std::size_t const batch = shape_.batch(), plans = plan_->plans();
         require(plans == 1 || plans == batch, "executor", "the number of plans", plans,
                 "there must be one, or one for each sample of the batch of " + std::to_string(batch));
-        require(!plan_->reads_data() || (data != nullptr && mask != nullptr) || shape_.size() == 0, "executor", "known data",
-                "missing", "a stage of this plan reads data or a mask: pass known(data, mask)");
+        require(!plan_->reads_data() || (data != nullptr && mask != nullptr) || shape_.size() == 0, "executor",
+                "known data", "missing", "a stage of this plan reads data or a mask: pass known(data, mask)");
         auto const bytes_of_x = detail::byte_range::of(std::span<value_type const>(elements));
         for (value_type const* known : {data, mask})
             require(known == nullptr || !overlap(bytes_of_x, detail::byte_range::of(std::span(known, shape_.size()))),
@@ -343,10 +351,12 @@ private:
                 if constexpr (detail::reads_host_memory<space_type>)
                     own_.resize(needed);
                 else
-                    reject("executor", "work", "empty", "a device's work memory is lent by the caller: work_bytes() of it");
+                    reject("executor", "work", "empty",
+                           "a device's work memory is lent by the caller: work_bytes() of it");
                 work = own_;
             }
-            require(work.size() >= needed, "executor", "the bytes of work", work.size(), "it must be at least " + std::to_string(needed));
+            require(work.size() >= needed, "executor", "the bytes of work", work.size(),
+                    "it must be at least " + std::to_string(needed));
             auto const address = reinterpret_cast<std::uintptr_t>(work.data());
             std::byte* at = work.data() + (buffer_alignment - address % buffer_alignment) % buffer_alignment;
             for (std::size_t r = 1; r < plan_->registers(); ++r, at += detail::array_stride<value_type>(shape_))
@@ -372,11 +382,12 @@ private:
     }
 
     template <class Y>
-    static value_type const* checked(tensor_view<value_type const, traits_of<X>::order> const& known, char const* name, Y const& x)
+    static value_type const* checked(tensor_view<value_type const, traits_of<X>::order> const& known, char const* name,
+                                     Y const& x)
     {
         shape const wanted = traits_of<X>::shape(x);
-        require(known.shape == wanted, "executor", "the shape of the known " + std::string(name), to_string(known.shape),
-                "it must be " + to_string(wanted));
+        require(known.shape == wanted, "executor", "the shape of the known " + std::string(name),
+                to_string(known.shape), "it must be " + to_string(wanted));
         require(known.data != nullptr || wanted.size() == 0, "executor", "the known " + std::string(name), "null",
                 "it must have memory for its shape");
         return known.data;
@@ -399,7 +410,8 @@ private:
 
     header header_now() const
     {
-        return {0x316e75726162616cu, plan_->fingerprint(), shape_.size(), sizeof(value_type), stage_, waiting_ ? 1u : 0u};
+        return {0x316e75726162616cu, plan_->fingerprint(), shape_.size(), sizeof(value_type), stage_,
+                waiting_ ? 1u : 0u};
     }
 
     /// Asks the caller for the noise of each sample whose pass draws; equal indices of neighbours are asked for once.
@@ -419,10 +431,12 @@ private:
                 if constexpr (tensor<noise_source> && !generator<noise_source>) {
                     shape const found = traits_of<noise_source>::shape(*sources_[count]);
                     if (found != shape_)
-                        reject("executor", "the shape of the noise", to_string(found), "it must be " + to_string(shape_));
-                    std::span<value_t<noise_source> const> const elements = traits_of<noise_source>::elements(*sources_[count]);
-                    require(elements.size() == shape_.size() && (elements.data() != nullptr || shape_.size() == 0), "executor",
-                            "the noise", "without its elements", "it must have memory for its shape");
+                        reject("executor", "the shape of the noise", to_string(found),
+                               "it must be " + to_string(shape_));
+                    std::span<value_t<noise_source> const> const elements =
+                        traits_of<noise_source>::elements(*sources_[count]);
+                    require(elements.size() == shape_.size() && (elements.data() != nullptr || shape_.size() == 0),
+                            "executor", "the noise", "without its elements", "it must have memory for its shape");
                 }
                 last = index;
                 ++count;

@@ -30,12 +30,9 @@ enum class memory_form : std::uint8_t { x_0, epsilon, rho, velocity };
 inline double position(noise_level level, memory_form form)
 {
     switch (form) {
-    case memory_form::rho:
-        return sigma_ratio(level);
-    case memory_form::velocity:
-        return level.sigma;
-    default:
-        return half_log_snr(level);
+    case memory_form::rho: return sigma_ratio(level);
+    case memory_form::velocity: return level.sigma;
+    default: return half_log_snr(level);
     }
 }
 
@@ -109,21 +106,12 @@ inline transition make_transition(noise_level s, noise_level t, memory_form form
     double const h = -std::log(shrink), g = 1.0 + tau * tau;
     if (form == memory_form::x_0) {
         double const decay = std::pow(shrink, tau * tau);
-        return {t.sigma / s.sigma * decay,
-                g * t.alpha,
-                t.sigma * std::sqrt((1.0 - decay) * (1.0 + decay)),
-                g,
-                h,
-                1.0};
+        return {t.sigma / s.sigma * decay, g * t.alpha, t.sigma * std::sqrt((1.0 - decay) * (1.0 + decay)), g, h, 1.0};
     }
     require(tau == 0.0 || t.sigma > 0.0, "make_transition", "tau", tau,
             "a stochastic step to sigma = 0 must remember x_0, or the grid must end above 0");
     double const ratio = t.alpha / s.alpha;
-    return {ratio,
-            -g * s.sigma * ratio,
-            tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)),
-            -1.0,
-            h,
+    return {ratio, -g * s.sigma * ratio, tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)), -1.0, h,
             shrink};
 }
 
@@ -141,12 +129,9 @@ inline node_values moments(transition const& step, std::size_t count)
     for (std::size_t k = 0; k < count; ++k, power *= step.h) {
         factorial *= k ? static_cast<double>(k) : 1.0;
         if (std::isinf(step.h))
-            I[k] = step.K < 0.0 ? factorial
-                   : k          ? std::numeric_limits<double>::infinity()
-                                : 1.0 / step.K;
+            I[k] = step.K < 0.0 ? factorial : k ? std::numeric_limits<double>::infinity() : 1.0 / step.K;
         else
-            I[k] = step.shift * factorial * power *
-                   phi(static_cast<unsigned>(k + 1), -step.K * step.h);
+            I[k] = step.shift * factorial * power * phi(static_cast<unsigned>(k + 1), -step.K * step.h);
     }
     return I;
 }
@@ -200,8 +185,7 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
     std::array<std::size_t, max_nodes> place{};
     for (std::size_t j = 0; j < n; ++j)
         place[j] = j;
-    for (std::size_t j = 0; j + 1 < n;
-         ++j) // the largest node last: then all the sums below are of positive terms
+    for (std::size_t j = 0; j + 1 < n; ++j) // the largest node last: then all the sums below are of positive terms
         if (nodes[place[j]] > nodes[place[n - 1]])
             std::swap(place[j], place[n - 1]);
     for (std::size_t j = 0; j < n; ++j)
@@ -212,8 +196,7 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
     for (std::size_t k = n - 1; k-- > 0;) {
         for (std::size_t i = k + 1; i < n; ++i) {
             double const gap = u[i] - u[i - k - 1];
-            require(gap != 0.0, "weights", "a node", u[i],
-                    "the levels that a step remembers must differ");
+            require(gap != 0.0, "weights", "a node", u[i], "the levels that a step remembers must differ");
             w[i] /= gap;
         }
         for (std::size_t i = k; i + 1 < n; ++i)
@@ -232,11 +215,10 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
 /// x_0 the whole weight of the kernel sits at its end: on the node at h, or, without one, on the
 /// only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
 /// and where an infinite step would have to extrapolate from two nodes.
-inline node_values integral(transition const& step, std::span<double const> nodes,
-                            moment_rule rule = {})
+inline node_values integral(transition const& step, std::span<double const> nodes, moment_rule rule = {})
 {
-    require(!nodes.empty() && nodes.size() <= max_nodes, "integral", "the number of memories",
-            nodes.size(), "it must lie in [1, 8]");
+    require(!nodes.empty() && nodes.size() <= max_nodes, "integral", "the number of memories", nodes.size(),
+            "it must lie in [1, 8]");
     bool const infinite = std::isinf(step.h);
     node_values near{}, coefficients{};
     std::array<std::size_t, max_nodes> place{};

@@ -31,11 +31,9 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
 {
     using namespace slots;
     network_form const network = settled(o.network, g.usual);
-    memory_form const form =
-        o.form.value_or(g.usual == prediction::flow ? memory_form::velocity : memory_form::rho);
-    plan p{.stages = {},
-           .initial_scale = initial_scale(g.levels.front()),
-           .heads = network.predicts_variance ? 2u : 1u};
+    memory_form const form = o.form.value_or(g.usual == prediction::flow ? memory_form::velocity : memory_form::rho);
+    plan p{
+        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
     for (std::size_t i = 0; i < steps.size(); ++i) {
         auto const& [step, churn] = steps[i];
         if (step.to.sigma == 0.0 || (step.from.alpha == 0.0 && form == memory_form::rho)) {
@@ -49,8 +47,7 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
         predict.x = t.a * x + integral(t, std::array{0.0})[0] * m(0);
         predict.y = x;
         predict.ends_step = false;
-        stage correct =
-            network_call(network, i + 1 < g.steps() ? g.times[i + 1] : g.end_time, step.to, form);
+        stage correct = network_call(network, i + 1 < g.steps() ? g.times[i + 1] : g.end_time, step.to, form);
         node_values const w = integral(t, std::array{t.h, 0.0});
         correct.x = t.a * y + w[0] * m(0) + w[1] * m(1);
         p.stages.push_back(predict);
@@ -72,8 +69,7 @@ inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_opt
 /// algorithms 1 and 2.
 inline plan heun(grid const& g, heun_options const& o = {})
 {
-    require(o.churn.amount == 0.0, "heun", "churn", o.churn.amount,
-            "churn needs the path: heun(path, grid, options)");
+    require(o.churn.amount == 0.0, "heun", "churn", o.churn.amount, "churn needs the path: heun(path, grid, options)");
     check(g, "heun");
     std::vector<churned_step> steps;
     for (grid_step const& step : steps_of(g))

@@ -76,7 +76,7 @@ struct lowered_pass {
     bool masks = false;
     bool writes_input = false;
     bool spreads = false;
-    bool draws = false; ///< whether a row reads noise
+    bool draws = false;    ///< whether a row reads noise
     bool operates = false; ///< whether a row reads `memory`
     std::array<lowered_row, max_rows> rows{};
     lowered_row masked{};
@@ -121,7 +121,10 @@ public:
 
 private:
     friend lowered_plan lower(std::span<plan const>);
-    std::size_t index(std::size_t stage, std::size_t sample) const { return stage * plans_ + (plans_ == 1 ? 0 : sample); }
+    std::size_t index(std::size_t stage, std::size_t sample) const
+    {
+        return stage * plans_ + (plans_ == 1 ? 0 : sample);
+    }
 
     std::size_t plans_ = 1, registers_ = 1;
     std::uint32_t heads_ = 1;
@@ -204,7 +207,7 @@ inline void check_plan(plan const& p)
 struct value_row {
     struct entry {
         operand::kind what;
-        int index; // of the value or the head
+        int index;                        // of the value or the head
         std::vector<double> coefficients; // one for each plan
     };
     std::vector<entry> entries; // in the order of the slots
@@ -226,7 +229,9 @@ struct value_row {
     }
     void prune()
     {
-        std::erase_if(entries, [](entry const& e) { return std::ranges::all_of(e.coefficients, [](double c) { return c == 0; }); });
+        std::erase_if(entries, [](entry const& e) {
+            return std::ranges::all_of(e.coefficients, [](double c) { return c == 0; });
+        });
     }
 
 private:
@@ -280,8 +285,8 @@ inline lowered_plan lower(std::span<plan const> given)
         calls.push_back(s.calls);
     for (plan& p : plans) {
         for (std::size_t i = 0; i < p.stages.size(); ++i)
-            require(p.stages[i].calls == calls[i], "lower", "stage " + std::to_string(i), "one with a call and one without",
-                    "plans that run together call in the same stages");
+            require(p.stages[i].calls == calls[i], "lower", "stage " + std::to_string(i),
+                    "one with a call and one without", "plans that run together call in the same stages");
         while (p.stages.size() < length) {
             stage idle;
             idle.time = p.stages.back().time;
@@ -328,7 +333,9 @@ inline lowered_plan lower(std::span<plan const> given)
                     switch (t.from.what) {
                     case slot::kind::state: out.add(operand::kind::array, v.x, k, n, t.coefficient, order); break;
                     case slot::kind::anchor: out.add(operand::kind::array, y, k, n, t.coefficient, order); break;
-                    case slot::kind::output: out.add(operand::kind::output, t.from.index, k, n, t.coefficient, order); break;
+                    case slot::kind::output:
+                        out.add(operand::kind::output, t.from.index, k, n, t.coefficient, order);
+                        break;
                     case slot::kind::memory:
                         if (v.calls && t.from.index == 0 && folded) {
                             out.add(operand::kind::array, v.x, k, n, t.coefficient * s.memory.x, state_order);
@@ -478,8 +485,9 @@ inline lowered_plan lower(std::span<plan const> given)
             for (auto const& e : r.entries) {
                 if (e.coefficients[k] == 0)
                     continue;
-                require(named_row.terms < lowered_row::max_terms, "lower", "the number of terms of a row in stage " + std::to_string(i),
-                        r.entries.size(), "at most 16 are allowed");
+                require(named_row.terms < lowered_row::max_terms, "lower",
+                        "the number of terms of a row in stage " + std::to_string(i), r.entries.size(),
+                        "at most 16 are allowed");
                 operand from{e.what, static_cast<std::uint8_t>(e.index)};
                 if (e.what == operand::kind::array)
                     from.index = at(e.index);
@@ -505,7 +513,8 @@ inline lowered_plan lower(std::span<plan const> given)
                 p.masked = named(v.masked, k);
             auto const reads_kind = [&](operand::kind what) {
                 auto const in = [&](lowered_row const& r) {
-                    return std::any_of(r.from.begin(), r.from.begin() + r.terms, [&](operand o) { return o.what == what; });
+                    return std::any_of(r.from.begin(), r.from.begin() + r.terms,
+                                       [&](operand o) { return o.what == what; });
                 };
                 return std::any_of(p.rows.begin(), p.rows.begin() + p.rows_written, in) || (p.masks && in(p.masked));
             };
@@ -564,14 +573,17 @@ inline lowered_plan lower(std::span<plan const> given)
     for (std::size_t k = 0; k < length * n; ++k) {
         lowered_pass const& p = out.passes_[k];
         lowered_lift const& l = out.lifts_[k];
-        mix(p.rows_written, p.state, p.input, p.masks, p.writes_input, p.spreads, p.noise, p.operation.what, p.spread.what);
+        mix(p.rows_written, p.state, p.input, p.masks, p.writes_input, p.spreads, p.noise, p.operation.what,
+            p.spread.what);
         mix(bits(p.memory.x), bits(p.memory.other), bits(p.recall.x), bits(p.recall.other), bits(p.operation.bound),
-            bits(p.operation.quantile), bits(p.operation.max), bits(p.spread.log_min), bits(p.spread.log_max), bits(p.scale));
+            bits(p.operation.quantile), bits(p.operation.max), bits(p.spread.log_min), bits(p.spread.log_max),
+            bits(p.scale));
         for (std::size_t r = 0; r < p.rows_written; ++r)
             mix_row(p.rows[r]);
         if (p.masks)
             mix_row(p.masked);
-        mix(l.from, l.to, l.input, l.churns, l.writes_input, l.noise, bits(l.keep), bits(l.add), bits(l.scale), bits(out.times_[k]));
+        mix(l.from, l.to, l.input, l.churns, l.writes_input, l.noise, bits(l.keep), bits(l.add), bits(l.scale),
+            bits(out.times_[k]));
     }
     out.fingerprint_ = h;
     return out;

@@ -64,21 +64,18 @@ inline network_maps maps_at(network_form const& network, noise_level level)
 {
     auto const [alpha, sigma] = level;
     if (network.input == network_input::edm || network.input == network_input::edm_v) {
-        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data),
-                     square = root * root;
+        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data), square = root * root;
         double const sign = network.input == network_input::edm ? 1.0 : -1.0;
         return {1.0 / root,
                 {alpha * data * data / square, sign * sigma * data / root},
                 {sigma / square, -sign * alpha * data / root}};
     }
-    double const scale = network.input == network_input::variance_preserving
-                             ? 1.0 / std::hypot(alpha, sigma)
-                         : network.input == network_input::rectified_flow ? 1.0 / (alpha + sigma)
-                                                                          : 1.0;
+    double const scale = network.input == network_input::variance_preserving ? 1.0 / std::hypot(alpha, sigma)
+                         : network.input == network_input::rectified_flow    ? 1.0 / (alpha + sigma)
+                                                                             : 1.0;
     bool const bounded = network.operation.what != x0_operation::kind::none;
     noise_level const seen{scale * (bounded ? std::max(alpha, 1e-30) : alpha), scale * sigma};
-    prediction_map const map =
-        to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);
+    prediction_map const map = to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);
     return {scale, {scale * map.x_0.x, map.x_0.other}, {scale * map.epsilon.x, map.epsilon.other}};
 }
 
@@ -94,8 +91,7 @@ inline stage network_call(network_form const& network, double time, noise_level 
     network_maps const maps = maps_at(network, level);
     auto const [alpha, sigma] = level;
     bool const bounded = network.operation.what != x0_operation::kind::none;
-    stage s{.time = network.time_scale *
-                    (network.clock == network_clock::path ? time : -0.25 * half_log_snr(level)),
+    stage s{.time = network.time_scale * (network.clock == network_clock::path ? time : -0.25 * half_log_snr(level)),
             .input_scale = maps.input_scale};
     if (form == memory_form::x_0 || bounded)
         s.memory = maps.x_0;
@@ -106,13 +102,11 @@ inline stage network_call(network_form const& network, double time, noise_level 
     s.operation = network.operation;
     if (bounded && form != memory_form::x_0)
         s.recall = {1.0 / sigma, -(form == memory_form::velocity ? alpha + sigma : alpha) / sigma};
-    bool const exists =
-        std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x);
+    bool const exists = std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x);
     require(exists || alpha > 0.0, "network_call", "alpha", alpha,
             "an epsilon or score prediction says nothing of x_0 there: predict v, flow or x_0, "
             "clip x_0, or start the grid below it");
-    require(exists, "network_call", "sigma", sigma,
-            "an x_0 prediction says nothing of epsilon there");
+    require(exists, "network_call", "sigma", sigma, "an x_0 prediction says nothing of epsilon there");
     return s;
 }
 

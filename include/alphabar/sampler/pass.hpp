@@ -100,7 +100,10 @@ struct bound_pass {
             u = clipped(u, threshold) / threshold;
         return recalls ? recall_x * x + recall_other * u : u;
     }
-    ALPHABAR_HOST_DEVICE static C clipped(C u, C limit) { return u < -limit ? -limit : limit < u ? limit : u; } // a NaN passes
+    ALPHABAR_HOST_DEVICE static C clipped(C u, C limit)
+    {
+        return u < -limit ? -limit : limit < u ? limit : u;
+    } // a NaN passes
     ALPHABAR_HOST_DEVICE C deviation(C head) const
     {
         if (spread_is_variance)
@@ -113,7 +116,8 @@ struct bound_pass {
 
     /// The whole pass for element i of sample `row`, with the standard normal z.
     template <class T, class Output>
-    ALPHABAR_HOST_DEVICE void element(pass_arrays<T, Output> const& a, std::size_t row, std::size_t i, C z, C threshold) const
+    ALPHABAR_HOST_DEVICE void element(pass_arrays<T, Output> const& a, std::size_t row, std::size_t i, C z,
+                                      C threshold) const
     {
         std::size_t const at = row * a.row_size + i;
         auto const output = [&](std::size_t head) {
@@ -238,7 +242,8 @@ template <generator Source, class C>
 class noise_reader<Source, C> {
 public:
     template <class Between>
-    C const* read(Source const& from, std::size_t row, std::size_t, std::size_t first, std::size_t n, Between const& between)
+    C const* read(Source const& from, std::size_t row, std::size_t, std::size_t first, std::size_t n,
+                  Between const& between)
     {
         constexpr std::size_t part = 128;
         for (std::size_t at = 0; at < n; at += part) {
@@ -290,7 +295,8 @@ template <tensor Source, class C>
 class noise_reader<Source, C> {
 public:
     template <class Between>
-    C const* read(Source const& from, std::size_t row, std::size_t row_size, std::size_t first, std::size_t n, Between const&)
+    C const* read(Source const& from, std::size_t row, std::size_t row_size, std::size_t first, std::size_t n,
+                  Between const&)
     {
         return reader_.read(traits_of<Source>::elements(from).data() + row * row_size + first, n);
     }
@@ -363,7 +369,8 @@ struct padding {
 
 /// One block of a row of sizeof...(J) terms.
 template <std::size_t Turns, class C, std::size_t... J>
-ALPHABAR_INLINE void sum_block(C const* coefficient, C const* const* in, std::size_t first, C* out, std::index_sequence<J...>)
+ALPHABAR_INLINE void sum_block(C const* coefficient, C const* const* in, std::size_t first, C* out,
+                               std::index_sequence<J...>)
 {
     C const c[] = {coefficient[J]...};
     C const* const at[] = {in[J] + first...};
@@ -495,17 +502,18 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
             case operand::kind::memory: {
                 C const* const x = buffers.state.read(a.array[p.state] + at, n);
                 C const* const f = output(0);
-                if (p.operation == x0_operation::kind::clip && !p.recalls) // by its kind, so that each loop has no branch
+                if (p.operation == x0_operation::kind::clip &&
+                    !p.recalls) // by its kind, so that each loop has no branch
                     map_block(x, f, buffers.memory, n, [c = p.memory_x, d = p.memory_other, e = p.bound](C u, C v) {
                         return bound_pass<C>::clipped(c * u + d * v, e);
                     });
                 else if (p.operation == x0_operation::kind::clip)
                     map_block(x, f, buffers.memory, n,
-                              [c = p.memory_x, d = p.memory_other, e = p.bound, g = p.recall_x, h = p.recall_other](C u, C v) {
-                                  return g * u + h * bound_pass<C>::clipped(c * u + d * v, e);
-                              });
+                              [c = p.memory_x, d = p.memory_other, e = p.bound, g = p.recall_x, h = p.recall_other](
+                                  C u, C v) { return g * u + h * bound_pass<C>::clipped(c * u + d * v, e); });
                 else
-                    map_block(x, f, buffers.memory, n, [&p, threshold](C u, C v) { return p.remembered(u, v, threshold); });
+                    map_block(x, f, buffers.memory, n,
+                              [&p, threshold](C u, C v) { return p.remembered(u, v, threshold); });
                 in[k] = buffers.memory;
                 break;
             }
@@ -673,8 +681,9 @@ void run_stage(Space const& space, bound_pass<C> const* passes, bool one, pass_a
         for (std::size_t chunk = begin; chunk < end; ++chunk) {
             std::size_t const row = chunk / layout.chunks_per_row();
             std::size_t const first = chunk % layout.chunks_per_row() * row_layout::chunk;
-            detail::run_pass(pass_of(row), arrays, noise[row], row, first, std::min(first + row_layout::chunk, arrays.row_size),
-                             thresholds ? thresholds[row] : C(1), buffers);
+            detail::run_pass(pass_of(row), arrays, noise[row], row, first,
+                             std::min(first + row_layout::chunk, arrays.row_size), thresholds ? thresholds[row] : C(1),
+                             buffers);
         }
     });
 }

@@ -213,7 +213,8 @@ inline void number_draws(plan& p)
     std::uint32_t calls = 0, draws = 0;
     auto const count_draw = [&draws] {
         ++draws;
-        require(draws <= 64, "number_draws", "the number of draws without a call between them", draws, "at most 64 are allowed");
+        require(draws <= 64, "number_draws", "the number of draws without a call between them", draws,
+                "at most 64 are allowed");
     };
     for (stage& s : p.stages) {
         if (s.churn && s.churn->add != 0.0) {

@@ -38,10 +38,9 @@ struct sa_options {
 inline plan sa_solver(grid const& g, sa_options const& o = {})
 {
     std::size_t const n = g.steps();
-    require(o.predictor_order >= 1 && o.predictor_order <= max_nodes, "sa_solver",
-            "predictor_order", o.predictor_order, "it must lie in [1, 8]");
-    require(o.corrector_order <= max_nodes, "sa_solver", "corrector_order", o.corrector_order,
-            "it must lie in [0, 8]");
+    require(o.predictor_order >= 1 && o.predictor_order <= max_nodes, "sa_solver", "predictor_order", o.predictor_order,
+            "it must lie in [1, 8]");
+    require(o.corrector_order <= max_nodes, "sa_solver", "corrector_order", o.corrector_order, "it must lie in [0, 8]");
     check(g, "sa_solver");
     adams_options a{.predictor = std::vector<unsigned>(n, 1),
                     .corrector = std::vector<unsigned>(n, 0),
@@ -55,18 +54,16 @@ inline plan sa_solver(grid const& g, sa_options const& o = {})
             a.tau.push_back(ratio >= o.low && ratio <= o.high ? o.tau : 0.0);
         }
     for (double tau : a.tau)
-        require(tau >= 0.0 && std::isfinite(tau), "sa_solver", "tau", tau,
-                "it must not be negative");
-    std::size_t const ahead =
-        std::max<std::size_t>(o.predictor_order, o.corrector_order ? o.corrector_order - 1 : 0);
+        require(tau >= 0.0 && std::isfinite(tau), "sa_solver", "tau", tau, "it must not be negative");
+    std::size_t const ahead = std::max<std::size_t>(o.predictor_order, o.corrector_order ? o.corrector_order - 1 : 0);
     for (std::size_t i = o.first; i < n; ++i) {
         std::size_t const left = o.lower_order_final ? n - i : n, begun = i - o.first;
         if (g.levels[i + 1].sigma > 0.0)
-            a.predictor[i] = static_cast<unsigned>(
-                std::min<std::size_t>({o.predictor_order, left, std::min(begun, ahead) + 1}));
+            a.predictor[i] =
+                static_cast<unsigned>(std::min<std::size_t>({o.predictor_order, left, std::min(begun, ahead) + 1}));
         if (begun > 0)
-            a.corrector[i] = static_cast<unsigned>(std::min<std::size_t>(
-                {o.corrector_order, left + 2, std::min(begun - 1, ahead) + 2}));
+            a.corrector[i] = static_cast<unsigned>(
+                std::min<std::size_t>({o.corrector_order, left + 2, std::min(begun - 1, ahead) + 2}));
     }
     return adams(g, o.network, a);
 }

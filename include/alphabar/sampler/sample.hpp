@@ -43,7 +43,8 @@ void run_with_output(Executor& run, Network& network, After& after)
             return;
         auto const& input = call.input;
         if constexpr (std::is_invocable_v<Network&, decltype(input), double, decltype(output)&> &&
-                      (std::is_same_v<P, plan> || !std::is_invocable_v<Network&, decltype(input), std::span<double const>, decltype(output)&>))
+                      (std::is_same_v<P, plan> ||
+                       !std::is_invocable_v<Network&, decltype(input), std::span<double const>, decltype(output)&>))
             std::invoke(network, input, call.time, output);
         else
             std::invoke(network, input, call.times, output);
@@ -75,7 +76,8 @@ void sample(P const& plans, X&& x, Noise noise, Network&& network)
     detail::run_with_output<P>(run, network, after);
 }
 template <sampling_plan P, class X, sampling_noise Noise, class Network, class After>
-    requires writable_tensor<std::remove_cvref_t<X>> && std::is_invocable_v<After&, std::size_t, view_of<std::remove_cvref_t<X>>>
+    requires writable_tensor<std::remove_cvref_t<X>> &&
+             std::is_invocable_v<After&, std::size_t, view_of<std::remove_cvref_t<X>>>
 void sample(P const& plans, X&& x, Noise noise, Network&& network, After&& after)
 {
     executor<std::remove_cvref_t<X>, Noise> run(plans, x, std::move(noise));

@@ -26,7 +26,8 @@ namespace alphabar {
 class plan_format_error : public std::runtime_error {
 public:
     plan_format_error(std::string const& what, std::size_t position, std::size_t line, std::size_t column)
-        : std::runtime_error("alphabar::read_plan: line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what),
+        : std::runtime_error("alphabar::read_plan: line " + std::to_string(line) + ", column " +
+                             std::to_string(column) + ": " + what),
           position_(position), line_(line), column_(column)
     {
     }
@@ -87,7 +88,9 @@ inline std::string exact_number(double value)
 
 inline std::string line_of(stage const& s, bool waits)
 {
-    auto const index = [](std::uint32_t i) { return i == stage::automatic ? std::string() : "(" + std::to_string(i) + ")"; };
+    auto const index = [](std::uint32_t i) {
+        return i == stage::automatic ? std::string() : "(" + std::to_string(i) + ")";
+    };
     auto const x_and = [](pair_map const& p, char const* other) {
         std::string const name(other);
         if (p.x == 0.0)
@@ -108,8 +111,8 @@ inline std::string line_of(stage const& s, bool waits)
             if (s.operation.what == x0_operation::kind::clip)
                 m = "clip(" + m + ", " + short_number(s.operation.bound) + ")";
             else if (s.operation.what == x0_operation::kind::dynamic_threshold)
-                m = "threshold(" + m + ", " + short_number(s.operation.quantile) + ", " + short_number(s.operation.bound) +
-                    " .. " + short_number(s.operation.max) + ")";
+                m = "threshold(" + m + ", " + short_number(s.operation.quantile) + ", " +
+                    short_number(s.operation.bound) + " .. " + short_number(s.operation.max) + ")";
             if (s.recall != pair_map{0.0, 1.0})
                 m = x_and(s.recall, m.c_str());
             text += ";  m0 = " + m;
@@ -125,7 +128,8 @@ inline std::string line_of(stage const& s, bool waits)
         text += ";  z" + index(s.noise);
     if (s.spread) {
         if (s.spread->what == noise_spread::kind::range)
-            text += ";  log var z in [" + short_number(s.spread->log_min) + ", " + short_number(s.spread->log_max) + "] by F1";
+            text += ";  log var z in [" + short_number(s.spread->log_min) + ", " + short_number(s.spread->log_max) +
+                    "] by F1";
         else
             text += s.spread->what == noise_spread::kind::variance ? ";  var z = F1" : ";  log var z = F1";
     }
@@ -138,7 +142,8 @@ inline std::string line_of(stage const& s, bool waits)
 inline std::string to_string(plan const& p)
 {
     std::string text = "plan of " + std::to_string(p.stages.size()) + (p.stages.size() == 1 ? " stage" : " stages") +
-                       "; x begins as " + (p.initial_scale == 1.0 ? "" : detail::short_number(p.initial_scale) + " ") + "N(0, 1)";
+                       "; x begins as " + (p.initial_scale == 1.0 ? "" : detail::short_number(p.initial_scale) + " ") +
+                       "N(0, 1)";
     if (p.heads != 1)
         text += "; the output has " + std::to_string(p.heads) + " heads";
     text += "\n stage       time\n";
@@ -146,7 +151,8 @@ inline std::string to_string(plan const& p)
         stage const& s = p.stages[i];
         bool remembers = false;
         for (std::size_t k = i; k < p.stages.size() && !remembers; ++k)
-            for (row const* r : {&p.stages[k].x, p.stages[k].y ? &*p.stages[k].y : nullptr, p.stages[k].masked ? &*p.stages[k].masked : nullptr})
+            for (row const* r : {&p.stages[k].x, p.stages[k].y ? &*p.stages[k].y : nullptr,
+                                 p.stages[k].masked ? &*p.stages[k].masked : nullptr})
                 for (std::size_t t = 0; r != nullptr && t < r->terms().size(); ++t)
                     remembers = remembers || r->terms()[t].from.what == slot::kind::memory;
         char head[48];
@@ -194,13 +200,15 @@ inline std::string write_plan(plan const& p)
         if (s.operation != usual.operation) {
             constexpr char const* names[] = {"none", "clip", "dynamic_threshold"};
             text += ", \"operation\": {\"what\": \"" + std::string(names[static_cast<int>(s.operation.what)]) +
-                    "\", \"bound\": " + exact_number(s.operation.bound) + ", \"quantile\": " + exact_number(s.operation.quantile) +
+                    "\", \"bound\": " + exact_number(s.operation.bound) +
+                    ", \"quantile\": " + exact_number(s.operation.quantile) +
                     ", \"max\": " + exact_number(s.operation.max) + "}";
         }
         if (s.spread) {
             constexpr char const* names[] = {"range", "variance", "log_variance"};
             text += ", \"spread\": {\"what\": \"" + std::string(names[static_cast<int>(s.spread->what)]) +
-                    "\", \"log_min\": " + exact_number(s.spread->log_min) + ", \"log_max\": " + exact_number(s.spread->log_max) + "}";
+                    "\", \"log_min\": " + exact_number(s.spread->log_min) +
+                    ", \"log_max\": " + exact_number(s.spread->log_max) + "}";
         }
         if (!s.calls)
             text += ", \"calls\": false";
@@ -269,7 +277,8 @@ private:
 
     void space()
     {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+        while (at_ < text_.size() &&
+               (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
             ++at_;
     }
     bool accept(char c)
@@ -378,7 +387,11 @@ private:
     static bool read_slot(std::string_view name, slot& s)
     {
         if (name == "x" || name == "y" || name == "z" || name == "d" || name == "F") {
-            s = name == "x" ? slots::x : name == "y" ? slots::y : name == "z" ? slots::z : name == "d" ? slots::d : slots::F();
+            s = name == "x"   ? slots::x
+                : name == "y" ? slots::y
+                : name == "z" ? slots::z
+                : name == "d" ? slots::d
+                              : slots::F();
             return true;
         }
         if (name.size() < 2 || (name[0] != 'F' && name[0] != 'm'))
@@ -451,9 +464,12 @@ private:
             } else if (key == "operation") {
                 object([&](std::string_view field) {
                     if (field == "what")
-                        s.operation.what = static_cast<x0_operation::kind>(one_of({"none", "clip", "dynamic_threshold"}));
+                        s.operation.what =
+                            static_cast<x0_operation::kind>(one_of({"none", "clip", "dynamic_threshold"}));
                     else if (field == "bound" || field == "quantile" || field == "max")
-                        (field == "bound" ? s.operation.bound : field == "max" ? s.operation.max : s.operation.quantile) = number();
+                        (field == "bound" ? s.operation.bound
+                         : field == "max" ? s.operation.max
+                                          : s.operation.quantile) = number();
                     else
                         return false;
                     return true;

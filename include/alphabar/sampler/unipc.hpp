@@ -38,8 +38,7 @@ struct unipc_options {
 /// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest
 /// moment only, with a row of the inverse that belongs to the moment below. `nodes` are h, 0 and
 /// past ones.
-inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes,
-                                        moment_rule)
+inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes, moment_rule)
 {
     std::size_t const k = nodes.size() - 1;
     node_values const I = moments(step, k + 1);
@@ -88,8 +87,7 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
 inline plan unipc(grid const& g, unipc_options const& o = {})
 {
     using two = moment_rule::two_nodes;
-    require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order,
-            "it must lie in [1, 7]");
+    require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order, "it must lie in [1, 7]");
     std::size_t const n = g.steps();
     adams_options a{.predictor = rising_orders(g, o.order, o.first),
                     .corrector = std::vector<unsigned>(n, 0),
@@ -99,8 +97,7 @@ inline plan unipc(grid const& g, unipc_options const& o = {})
                                                                       : two::exact},
                     .first = o.first,
                     .split = o.split,
-                    .correct =
-                        o.variant == unipc_variant::vary_shipped ? vary_shipped_weights : integral};
+                    .correct = o.variant == unipc_variant::vary_shipped ? vary_shipped_weights : integral};
     if (o.lower_order_final)
         lower_final_orders(a.predictor);
     for (std::size_t i = o.first + 1; i < n; ++i)

@@ -28,8 +28,8 @@ public:
     {
         require(!betas_.empty() && betas_.size() <= max_T, function, "T", betas_.size(), "it must lie in [1, 10000]");
         for (double_double b : betas_)
-            require(!detail::is_nan(b.high) && b > double_double() && b <= double_double(1.0), function, "a beta", b.high,
-                    "it must lie in (0, 1]");
+            require(!detail::is_nan(b.high) && b > double_double() && b <= double_double(1.0), function, "a beta",
+                    b.high, "it must lie in (0, 1]");
     }
 
     constexpr std::size_t T() const { return betas_.size(); }
@@ -140,7 +140,8 @@ constexpr beta_schedule cosine_betas(std::size_t T = 1000, double max_beta = 0.9
     return alpha_bar_betas(
         T,
         [](double_double t) {
-            double_double const c = sin_half_pi((double_double(1.008) - double_double(0.008) - t) / double_double(1.008));
+            double_double const c =
+                sin_half_pi((double_double(1.008) - double_double(0.008) - t) / double_double(1.008));
             return c * c;
         },
         max_beta, "cosine_betas");
@@ -195,15 +196,16 @@ constexpr beta_schedule sigmoid_betas(std::size_t T = 1000, double start = 1e-4,
 /// S(x) = 1 / (1 + e^-x). Jabri et al. 2022, arXiv 2212.11972; Chen 2023, arXiv 2301.10972, algorithm 2.
 ///
 /// Throws std::invalid_argument also unless start < end and tau > 0, all finite.
-constexpr beta_schedule sigmoid_alpha_bar_betas(std::size_t T = 1000, double start = -3.0, double end = 3.0, double tau = 1.0,
-                                                double max_beta = 0.999)
+constexpr beta_schedule sigmoid_alpha_bar_betas(std::size_t T = 1000, double start = -3.0, double end = 3.0,
+                                                double tau = 1.0, double max_beta = 0.999)
 {
     std::string_view const name = "sigmoid_alpha_bar_betas";
     detail::require_finite(name, "start", start);
     detail::require_finite(name, "end", end);
     require(start < end, name, "start", start, "it must be below end");
     require(detail::is_finite(tau) && tau > 0.0, name, "tau", tau, "it must be positive and finite");
-    double_double const a(start), length = double_double::exact_sum(end, -start), last = logistic(double_double(end) / double_double(tau));
+    double_double const a(start), length = double_double::exact_sum(end, -start),
+                                  last = logistic(double_double(end) / double_double(tau));
     return alpha_bar_betas(
         T,
         [=](double_double t) {
@@ -256,7 +258,8 @@ constexpr beta_schedule jsd_betas(std::size_t T = 1000)
 /// beta_i = end, but the first n = floor(T fraction) rise linearly from start to end. Ho et al.'s code, "warmup10" and "warmup50".
 ///
 /// Throws std::invalid_argument also unless fraction lies in [0, 1].
-constexpr beta_schedule warmup_betas(std::size_t T = 1000, double start = 1e-4, double end = 0.02, double fraction = 0.1)
+constexpr beta_schedule warmup_betas(std::size_t T = 1000, double start = 1e-4, double end = 0.02,
+                                     double fraction = 0.1)
 {
     detail::require_beta("warmup_betas", "start", start);
     detail::require_beta("warmup_betas", "end", end);
@@ -264,7 +267,8 @@ constexpr beta_schedule warmup_betas(std::size_t T = 1000, double start = 1e-4, 
             "it must lie in [0, 1]");
     auto const n = T <= beta_schedule::max_T ? static_cast<std::size_t>(static_cast<double>(T) * fraction) : 0;
     return make_betas(
-        T, [=](std::size_t i) { return i < n ? detail::linspace(start, end, n, i) : double_double(end); }, "warmup_betas");
+        T, [=](std::size_t i) { return i < n ? detail::linspace(start, end, n, i) : double_double(end); },
+        "warmup_betas");
 }
 
 /// beta_i = (min + (max - min) i / (T - 1)) / T: the variance-preserving SDE in T steps. Song et al. 2021, arXiv 2011.13456, appendix C.
@@ -274,7 +278,10 @@ constexpr beta_schedule vp_sde_betas(std::size_t T = 1000, double beta_min = 0.1
     detail::require_finite("vp_sde_betas", "beta_max", beta_max);
     double_double const steps(static_cast<double>(T == 0 ? 1 : T));
     return make_betas(
-        T, [=](std::size_t i) { return detail::linspace(double_double(beta_min) / steps, double_double(beta_max) / steps, T, i); },
+        T,
+        [=](std::size_t i) {
+            return detail::linspace(double_double(beta_min) / steps, double_double(beta_max) / steps, T, i);
+        },
         "vp_sde_betas");
 }
 

@@ -42,10 +42,7 @@ constexpr double_double vp_exponent_inverse(double_double beta_d, double_double 
 }
 
 /// log(1 + ratio^2)
-constexpr double_double exponent_of_ratio(double ratio)
-{
-    return log1p(double_double::exact_product(ratio, ratio));
-}
+constexpr double_double exponent_of_ratio(double ratio) { return log1p(double_double::exact_product(ratio, ratio)); }
 
 } // namespace detail
 
@@ -77,13 +74,22 @@ struct vp_sde {
 
     /// The sub-VP SDE: standard deviation 1 - e^2L, squared diffusion beta (1 - e^4L). Ibid., (36), (38).
     constexpr double sub_vp_deviation(double t) const { return rest(t).high; }
-    constexpr double sub_vp_squared_diffusion(double t) const { return (exact_beta(t) * -expm1(scaled(-exponent(t), 1))).high; }
+    constexpr double sub_vp_squared_diffusion(double t) const
+    {
+        return (exact_beta(t) * -expm1(scaled(-exponent(t), 1))).high;
+    }
     friend constexpr bool operator==(vp_sde const&, vp_sde const&) = default;
 
 private:
     constexpr double_double difference() const { return double_double::exact_sum(beta_max, -beta_min); }
-    constexpr double_double exact_beta(double t) const { return double_double(beta_min) + detail::unit_time(t, "vp_sde") * difference(); }
-    constexpr double_double exponent(double t) const { return detail::vp_exponent(difference(), beta_min, detail::unit_time(t, "vp_sde")); }
+    constexpr double_double exact_beta(double t) const
+    {
+        return double_double(beta_min) + detail::unit_time(t, "vp_sde") * difference();
+    }
+    constexpr double_double exponent(double t) const
+    {
+        return detail::vp_exponent(difference(), beta_min, detail::unit_time(t, "vp_sde"));
+    }
     constexpr double_double rest(double t) const { return -expm1(-exponent(t)); }
     constexpr double_double exact_log_snr(double t) const
     {
@@ -113,7 +119,10 @@ struct edm_vp {
     friend constexpr bool operator==(edm_vp const&, edm_vp const&) = default;
 
 private:
-    constexpr double_double exponent(double t) const { return detail::vp_exponent(beta_d, beta_min, detail::unit_time(t, "edm_vp")); }
+    constexpr double_double exponent(double t) const
+    {
+        return detail::vp_exponent(beta_d, beta_min, detail::unit_time(t, "edm_vp"));
+    }
 };
 
 /// The variance-exploding SDE: alpha = 1, sigma = sigma_min (sigma_max / sigma_min)^t. Source: Song et al. 2021, arXiv 2011.13456, (30).
@@ -144,7 +153,8 @@ private:
     constexpr double_double log_range() const { return log(double_double(sigma_max) / double_double(sigma_min)); }
     constexpr double_double exact_sigma(double t) const
     {
-        return t == 1.0 ? double_double(sigma_max) : double_double(sigma_min) * exp(detail::unit_time(t, "ve_sde") * log_range());
+        return t == 1.0 ? double_double(sigma_max)
+                        : double_double(sigma_min) * exp(detail::unit_time(t, "ve_sde") * log_range());
     }
 };
 
@@ -158,8 +168,8 @@ struct ve_ladder {
 inline ve_ladder make_ve_ladder(std::size_t T, double sigma_min = 0.01, double sigma_max = 50.0)
 {
     require(T >= 1, "make_ve_ladder", "T", T, "it must be at least 1");
-    require(!detail::is_nan(sigma_min) && sigma_min > 0.0 && sigma_min <= sigma_max, "make_ve_ladder", "sigma_min", sigma_min,
-            "it must lie in (0, sigma_max]");
+    require(!detail::is_nan(sigma_min) && sigma_min > 0.0 && sigma_min <= sigma_max, "make_ve_ladder", "sigma_min",
+            sigma_min, "it must lie in (0, sigma_max]");
     require(detail::is_finite(sigma_max), "make_ve_ladder", "sigma_max", sigma_max, "it must be finite");
     double_double const range = log(double_double(sigma_max) / double_double(sigma_min));
     ve_ladder out;
@@ -168,7 +178,8 @@ inline ve_ladder make_ve_ladder(std::size_t T, double sigma_min = 0.01, double s
         double_double sigma(sigma_min);
         if (i > 0)
             sigma = i == T - 1 ? double_double(sigma_max)
-                               : sigma * exp(range * double_double(static_cast<double>(i)) / double_double(static_cast<double>(T - 1)));
+                               : sigma * exp(range * double_double(static_cast<double>(i)) /
+                                             double_double(static_cast<double>(T - 1)));
         out.sigma.push_back(sigma.high);
         out.adjacent_diffusion.push_back(sqrt((sigma - before) * (sigma + before)).high);
         before = sigma;
@@ -245,7 +256,8 @@ struct log_snr_simple_cosine {
     double image_d = 1.0;
     constexpr double_double exact(double_double t) const
     {
-        double_double const a = atan_over_half_pi(exp(double_double(-0.5 * max))), b = atan_over_half_pi(exp(double_double(-0.5 * min)));
+        double_double const a = atan_over_half_pi(exp(double_double(-0.5 * max))),
+                            b = atan_over_half_pi(exp(double_double(-0.5 * min)));
         auto const [sine, cosine] = sin_cos_half_pi(a + t * (b - a));
         return scaled(log(cosine / sine) + log(double_double(noise_d) / double_double(image_d)), 1);
     }
@@ -263,6 +275,7 @@ struct vdm_fixed_linear {
     friend constexpr bool operator==(vdm_fixed_linear const&, vdm_fixed_linear const&) = default;
 };
 
-static_assert(noise_path<vp_sde> && noise_path<edm_vp> && noise_path<ve_sde> && noise_path<log_snr_path<log_snr_linear>>);
+static_assert(noise_path<vp_sde> && noise_path<edm_vp> && noise_path<ve_sde> &&
+              noise_path<log_snr_path<log_snr_linear>>);
 
 } // namespace alphabar

@@ -127,7 +127,8 @@ public:
     /// a table's entry, within 4 units in the last place, gives the integer itself. Throws std::invalid_argument unless ratio >= 0.
     double time(double ratio) const
     {
-        require(!detail::is_nan(ratio) && ratio >= 0.0, "gaussian_diffusion::time", "ratio", ratio, "it must not be negative");
+        require(!detail::is_nan(ratio) && ratio >= 0.0, "gaussian_diffusion::time", "ratio", ratio,
+                "it must not be negative");
         std::span<double const> const r = ratios();
         if (ratio <= r.front())
             return 0.0;

@@ -25,7 +25,9 @@ struct rectified_flow {
     constexpr double time(double ratio) const
     {
         require(ratio >= 0.0, "rectified_flow::time", "ratio", ratio, "it must not be negative");
-        return ratio > std::numeric_limits<double>::max() ? 1.0 : ratio < 1.0 ? ratio / (1.0 + ratio) : 1.0 / (1.0 + 1.0 / ratio);
+        return ratio > std::numeric_limits<double>::max() ? 1.0
+               : ratio < 1.0                              ? ratio / (1.0 + ratio)
+                                                          : 1.0 / (1.0 + 1.0 / ratio);
     }
     constexpr double final_time() const { return 1.0; }
     friend constexpr bool operator==(rectified_flow, rectified_flow) = default;

@@ -59,9 +59,8 @@ constexpr beta_schedule snr_shift(beta_schedule const& betas, double scale)
         [&](std::size_t i) {
             state.step(betas[i]);
             double_double const s(scale);
-            return betas[i] == double_double(1.0)
-                       ? double_double(1.0)
-                       : s * betas[i] / (s * state.one_minus + state.alpha_bar.number());
+            return betas[i] == double_double(1.0) ? double_double(1.0)
+                                                  : s * betas[i] / (s * state.one_minus + state.alpha_bar.number());
         },
         "snr_shift");
 }
@@ -76,7 +75,8 @@ constexpr beta_schedule respace(beta_schedule const& betas, std::span<std::size_
     require(!kept.empty(), "respace", "the number of kept times", kept.size(), "at least 1 is needed");
     for (std::size_t i = 0; i < kept.size(); ++i) {
         require(kept[i] < betas.T(), "respace", "a kept time", kept[i], "it must be below T");
-        require(i == 0 || kept[i - 1] < kept[i], "respace", "a kept time", kept[i], "it must be above the one before it");
+        require(i == 0 || kept[i - 1] < kept[i], "respace", "a kept time", kept[i],
+                "it must be above the one before it");
     }
     std::size_t next = 0;
     return make_betas(

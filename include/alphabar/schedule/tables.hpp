@@ -91,7 +91,10 @@ inline constexpr std::array<table_names, 20> all_table_names = {{
 inline constexpr std::size_t table_count = detail::all_table_names.size();
 
 /// "alpha_bar", ...
-constexpr std::string_view name_of(table which) { return detail::all_table_names[static_cast<std::size_t>(which)].name; }
+constexpr std::string_view name_of(table which)
+{
+    return detail::all_table_names[static_cast<std::size_t>(which)].name;
+}
 
 /// The table of this name, ours or the field's ("alphas_cumprod"). Throws std::invalid_argument where there is none.
 constexpr table parse_table(std::string_view name)
@@ -193,7 +196,8 @@ struct process_state {
         case table::posterior_log_variance_clipped:
             return one_minus_previous.high == 0.0 ? log(beta) : log(posterior_variance());
         case table::posterior_mean_coef1:
-            return wide_product::shifted(beta * sqrt(alpha_bar_previous.value) / one_minus, alpha_bar_previous.exponent / 2);
+            return wide_product::shifted(beta * sqrt(alpha_bar_previous.value) / one_minus,
+                                         alpha_bar_previous.exponent / 2);
         case table::posterior_mean_coef2: return one_minus_previous * sqrt(alpha) / one_minus;
         case table::remove_noise_coeff: return beta / sqrt(one_minus);
         case table::snr: return wide_product::shifted(A.value / one_minus, A.exponent);
