@@ -51,6 +51,7 @@
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/serialise.hpp>
+#include <alphabar/sampler/singlestep.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>

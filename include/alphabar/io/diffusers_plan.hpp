@@ -16,6 +16,7 @@
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/singlestep.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 #include <alphabar/schedule/paths.hpp>
@@ -375,6 +376,26 @@ inline plan dpm_plan(plan_input const& in)
     return dpm_multistep(solver_levels(c, g), dpm_options_of(c, step, network_of(c)));
 }
 
+inline plan dpm_single_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    dpm_options const o = dpm_options_of(c, step, network_of(c));
+    moment_rule rule{o.rule->two};
+    if (*o.eta != 0.0)
+        rule.three = moment_rule::three_nodes::wrong_constant_singlestep;
+    plan p = dpm_singlestep(solver_levels(c, g),
+                            {.network = o.network,
+                             .order = *o.order,
+                             .form = *o.form,
+                             .eta = *o.eta,
+                             .rule = {.last = rule, .inner = rule, .skip_middle = c.text("solver_type") != "heun"},
+                             .lower_order_final = o.lower_order_final,
+                             .first = step.begin_index});
+    for (stage& call : p.stages) // which the class counts as steps
+        call.ends_step = true;
+    return p;
+}
+
 inline plan edm_dpm_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
@@ -473,6 +494,7 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"FlowMatchHeunDiscrete", {flow_heun_plan, false}},
         {"DPMSolverMultistep", {dpm_plan, false}},
         {"DPMSolverMultistepInverse", {dpm_plan, false}},
+        {"DPMSolverSinglestep", {dpm_single_plan, false}},
         {"EDMDPMSolverMultistep", {edm_dpm_plan, false}},
         {"CosineDPMSolverMultistep", {edm_dpm_plan, false}},
         {"DEISMultistep", {deis_plan, false}},

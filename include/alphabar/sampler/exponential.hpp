@@ -150,13 +150,13 @@ inline node_values moments(transition const& step, std::size_t count)
 ///
 ///     half_curvature  I_2 / 2           DPM-Solver(++) 3M of diffusers and of its authors,
 ///                                       k-diffusion's 3m_sde: order 2, not 3
-///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, with -1/2 where
-///     +1/2
+///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, with -1/2 where +1/2
 ///                                       is right: order 1 at best; its weights do not vanish
 ///                                       with h, so that it may diverge on fine grids
+///     wrong_constant_singlestep  I_2 - 2 h^2/K   the same in its singlestep class
 struct moment_rule {
     enum class two_nodes : std::uint8_t { exact, midpoint, flat };
-    enum class three_nodes : std::uint8_t { exact, half_curvature, wrong_constant };
+    enum class three_nodes : std::uint8_t { exact, half_curvature, wrong_constant, wrong_constant_singlestep };
     two_nodes two = two_nodes::exact;
     three_nodes three = three_nodes::exact;
 
@@ -166,10 +166,12 @@ struct moment_rule {
             I[1] = step.h / 2.0 * I[0];
         if (I.size() == 2 && two == two_nodes::flat)
             I[1] = step.shift * step.h * step.h / 2.0;
-        if (I.size() == 3 && three != three_nodes::exact)
+        if (I.size() != 3 || three == three_nodes::exact)
+            return;
+        if (three != three_nodes::half_curvature)
+            I[2] -= 2.0 * step.shift * step.h * step.h / step.K;
+        if (three != three_nodes::wrong_constant_singlestep)
             I[2] /= 2.0;
-        if (I.size() == 3 && three == three_nodes::wrong_constant)
-            I[2] -= step.shift * step.h * step.h / step.K;
     }
     friend constexpr bool operator==(moment_rule, moment_rule) = default;
 };

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//
+// Singlestep solvers: a step with calls inside it. DPM-Solver and DPM-Solver++ singlestep, orders 1 to 3, ODE and SDE.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/exponential.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace alphabar {
+
+/// One call inside a step, and where the row after it takes the state from the step's start.
+struct inner_call {
+    double time;
+    noise_level level;
+    noise_level to;     ///< as a rule the level of the next call; lower, where noise is added on arrival
+    unsigned age = 0;   ///< calls of the same step before it; 0: the step starts here
+    double noise = 0.0; ///< coefficient of z, beside what tau brings
+    std::optional<stage::churn_map> churn{};
+};
+
+/// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes, `nodes`
+/// are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the row ends the
+/// step.
+using stage_weights = std::function<node_values(transition const& row, std::span<double const> nodes, bool last)>;
+
+struct singlestep_options {
+    network_form network{};
+    memory_form form = memory_form::x_0;
+    double tau = 0.0; ///< 0 the ODE, 1 the reverse SDE
+    double noise_scale = 1.0;
+    stage_weights weights = [](transition const& row, std::span<double const> nodes, bool) {
+        return integral(row, nodes);
+    };
+};
+
+/// The general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after each call
+///
+///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
+///
+/// over the memories of the step so far; x_s is the anchor. The default weights are exact: the polynomial through them.
+/// Throws std::invalid_argument where ages do not count up from 0, and as `make_transition`, `integral` and `network_call` do.
+inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options const& o)
+{
+    using namespace slots;
+    require(!calls.empty(), "singlestep", "the number of calls", calls.size(), "at least 1 is needed");
+    plan p{
+        .stages = {}, .initial_scale = initial_scale(calls[0].level), .heads = o.network.predicts_variance ? 2u : 1u};
+    p.stages.reserve(calls.size());
+    noise_level start{};
+    node_values nodes{}; // the newest first
+    for (std::size_t k = 0; k < calls.size(); ++k) {
+        auto const& [time, level, to, age, noise, churn] = calls[k];
+        require(age == 0 || (k > 0 && age == calls[k - 1].age + 1 && age < max_nodes), "singlestep", "an age", age,
+                "it counts the calls of a step, 0, 1, ... below 8");
+        if (age == 0)
+            start = level;
+        std::shift_right(nodes.begin(), nodes.end(), 1);
+        nodes[0] = age == 0 ? 0.0 : position(level, o.form) - position(start, o.form);
+        transition const step = make_transition(start, to, o.form, o.tau);
+        stage s = network_call(o.network, time, level, o.form);
+        s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
+        node_values const w = o.weights(step, std::span(nodes).first(age + 1), s.ends_step);
+        s.churn = churn;
+        s.x = step.a * (age == 0 ? x : y);
+        for (std::size_t j = 0; j <= age; ++j)
+            s.x += w[j] * m(j);
+        s.x += o.noise_scale * (step.c + noise) * z;
+        s.x = s.x.pruned();
+        if (age == 0 && !s.ends_step)
+            s.y = x;
+        p.stages.push_back(s);
+    }
+    number_draws(p);
+    return p;
+}
+
+/// How DPM-Solver's singlestep methods depart from the exact weights.
+struct dpm_rule {
+    moment_rule last{.two = moment_rule::two_nodes::midpoint}; ///< of the row that ends a step
+    moment_rule inner{};                                       ///< of the others
+    /// With three memories the one in the middle is left out. The published form: of order 3, as that memory lies at 1/3 and
+    /// the newest at 2/3 of the step in lambda.
+    bool skip_middle = false;
+    node_values operator()(transition const& step, std::span<double const> nodes, bool ends) const
+    {
+        if (nodes.size() != 3 || !skip_middle)
+            return integral(step, nodes, ends ? last : inner);
+        node_values const w = integral(step, std::array{nodes[0], nodes[2]});
+        return {w[0], 0.0, w[1]};
+    }
+};
+
+/// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is left
+/// over at the end is a step of fewer; the last call is a step of its own where sigma ends at 0 and, with
+/// `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4.
+inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bool lower_final = false)
+{
+    require(order >= 1 && order <= 3, "singlestep_orders", "order", order, "it must be 1, 2 or 3");
+    std::size_t const n = g.steps();
+    std::vector<unsigned> orders;
+    for (std::size_t i = 0; i < n; ++i)
+        orders.push_back(static_cast<unsigned>(i % order) + 1);
+    if (g.levels[n].sigma == 0.0 || (lower_final && n % order == 0))
+        orders[n - 1] = 1;
+    return orders;
+}
+
+struct dpm_singlestep_options {
+    network_form network{};
+    unsigned order = 2;
+    memory_form form = memory_form::x_0; ///< x_0: DPM-Solver++; epsilon: DPM-Solver
+    double eta = 0.0;                    ///< tau^2: 0 the ODE, 1 the reverse SDE
+    dpm_rule rule{};
+    std::vector<unsigned> orders{}; ///< in place of singlestep_orders
+    bool lower_order_final = false; ///< see singlestep_orders
+    double noise_scale = 1.0;
+    std::size_t first = 0; ///< the call at which the plan starts
+};
+
+/// DPM-Solver and DPM-Solver++ singlestep on a grid that holds every call: a step of `order` calls goes through `order`
+/// steps of the grid. The SDE draws a noise a call, independent of the others: its weak order is 1.
+///
+/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `singlestep` does. Source: Lu et al. 2022,
+/// arXiv 2206.00927, algorithms 1 and 2, and 2211.01095, algorithm 1.
+inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
+{
+    check(g, "dpm_singlestep");
+    require(o.eta >= 0.0 && std::isfinite(o.eta), "dpm_singlestep", "eta", o.eta, "it must not be negative");
+    std::vector<unsigned> const orders =
+        o.orders.empty() ? singlestep_orders(g, o.order, o.lower_order_final) : o.orders;
+    require(orders.size() == g.steps(), "dpm_singlestep", "the number of orders", orders.size(), "there is one a call");
+    require(o.first < g.steps(), "dpm_singlestep", "first", o.first, "it must be a call of the grid");
+    std::vector<inner_call> calls;
+    for (std::size_t i = o.first; i < g.steps(); ++i) {
+        unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
+        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age});
+    }
+    return singlestep(calls, {.network = settled(o.network, g.usual),
+                              .form = o.form,
+                              .tau = std::sqrt(o.eta),
+                              .noise_scale = o.noise_scale,
+                              .weights = o.rule});
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan dpm_singlestep(Path const& path, Spec const& spec, dpm_singlestep_options const& o = {})
+{
+    return dpm_singlestep(make_grid(path, spec), o);
+}
+
+} // namespace alphabar
