@@ -25,8 +25,12 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>
+#include <alphabar/noise/counter_engines.hpp>
+#include <alphabar/noise/drawn_noise.hpp>
+#include <alphabar/noise/mersenne_twister.hpp>
 #include <alphabar/noise/normals.hpp>
 #include <alphabar/noise/stream.hpp>
+#include <alphabar/noise/torch_cpu.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/p_sample.hpp>
