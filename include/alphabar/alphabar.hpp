@@ -56,6 +56,7 @@
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/serialise.hpp>
 #include <alphabar/sampler/singlestep.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>

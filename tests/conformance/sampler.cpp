@@ -9,6 +9,7 @@
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 
 #include <algorithm>
@@ -87,6 +88,11 @@ alphabar::churn_options churn(options& o)
             .noise_scale = o.get("s_noise", 1.0)};
 }
 
+alphabar::two_stage_options two_stage(options& o)
+{
+    return {.network = denoiser, .eta = o.get("eta", 1.0), .noise_scale = o.get("s_noise", 1.0)};
+}
+
 plan k_diffusion(std::string const& name, json const& given, options& o)
 {
     using maker = plan (*)(grid const&, options&);
@@ -102,6 +108,17 @@ plan k_diffusion(std::string const& name, json const& given, options& o)
                  g, {.network = denoiser, .eta = c.get("eta", 1.0), .noise_scale = c.get("s_noise", 1.0)});
          }},
         {"lms", lms},
+        {"dpm_2",
+         [](grid const& g, options& c) { return alphabar::dpm_2(path, g, {.network = denoiser, .churn = churn(c)}); }},
+        {"dpm_2_ancestral", [](grid const& g, options& c) { return alphabar::dpm_2_ancestral(path, g, two_stage(c)); }},
+        {"dpmpp_2s_ancestral",
+         [](grid const& g, options& c) { return alphabar::dpmpp_2s_ancestral(path, g, two_stage(c)); }},
+        {"dpmpp_sde",
+         [](grid const& g, options& c) {
+             alphabar::two_stage_options chosen = two_stage(c);
+             chosen.middle = c.get("r", 0.5);
+             return alphabar::dpmpp_sde(path, g, chosen);
+         }},
         {"dpmpp_2m", [](grid const& g, options& c) { return k_multistep(g, c, 2, false); }},
         {"dpmpp_2m_sde", [](grid const& g, options& c) { return k_multistep(g, c, 2, true); }},
         {"dpmpp_3m_sde", [](grid const& g, options& c) { return k_multistep(g, c, 3, true); }},

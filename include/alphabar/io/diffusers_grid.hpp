@@ -301,7 +301,7 @@ inline diffusers_grid table_grid(diffusers_config const& c, diffusers_request co
     return {c.class_name() == "DDIMInverse" ? reversed(t) : t};
 }
 
-/// Two network calls a step: every level but the first and the last stands twice.
+/// Two network calls a step: every level but the first and the last stands twice, with its own time.
 inline diffusers_grid doubled(diffusers_grid const& g)
 {
     diffusers_grid twice{{g.times.front()}, {g.sigmas.front()}, g.initial_scale};
@@ -310,6 +310,18 @@ inline diffusers_grid doubled(diffusers_grid const& g)
         twice.sigmas.insert(twice.sigmas.end(), 2, g.sigmas[i]);
     }
     twice.sigmas.push_back(g.sigmas.back());
+    return twice;
+}
+
+/// Two network calls a step, the second in the middle of it in log sigma; ancestral steps end lower.
+inline diffusers_grid with_middles(diffusers_grid const& g, std::vector<double> const& table, bool ancestral)
+{
+    diffusers_grid twice = doubled(g);
+    for (std::size_t i = 1; i < g.times.size(); ++i) {
+        double const from = g.sigmas[i - 1], to = g.sigmas[i];
+        double const middle = std::sqrt(from * (ancestral ? to * (to / from) : to));
+        twice.times[2 * i - 1] = times_at({middle}, table).front();
+    }
     return twice;
 }
 
@@ -338,6 +350,8 @@ inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request co
         if (auto const other = respaced_sigmas(c, g.sigmas.back(), g.sigmas.front(), n)) {
             g.sigmas = *other;
             g.times = times_at(g.sigmas, table);
+            if (c.flag("use_karras_sigmas") && c.class_name().starts_with("KDPM2"))
+                g.times = rounded(g.times);
         }
     }
     if (c.text("timestep_type") == "continuous" && c.text("prediction_type") == "v_prediction")
@@ -346,7 +360,16 @@ inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request co
     g.sigmas.push_back(final);
     double const peak = *std::ranges::max_element(g.sigmas);
     g.initial_scale = c.text("timestep_spacing") == "leading" ? std::sqrt(peak * peak + 1) : peak;
-    return c.class_name() == "HeunDiscrete" ? doubled(g) : g;
+    std::string const& name = c.class_name();
+    if (name == "HeunDiscrete")
+        return doubled(g);
+    if (name == "DPMSolverSDE")
+        return with_middles(g, table, false);
+    if (name.starts_with("KDPM2")) {
+        g = with_middles(g, table, name == "KDPM2AncestralDiscrete");
+        g.sigmas.insert(g.sigmas.end(), 2, final); // the last level stands three times
+    }
+    return g;
 }
 
 /// The exponential solvers: n + 1 points of a table cut to `last` entries; the inverse ones go up and leave out the
@@ -537,6 +560,9 @@ inline std::map<std::string, grid_maker, std::less<>> const& grid_makers()
         {"EulerDiscrete", sigma_grid},
         {"EulerAncestralDiscrete", sigma_grid},
         {"HeunDiscrete", sigma_grid},
+        {"KDPM2Discrete", sigma_grid},
+        {"KDPM2AncestralDiscrete", sigma_grid},
+        {"DPMSolverSDE", sigma_grid},
         {"LMSDiscrete", sigma_grid},
         {"DPMSolverMultistep", solver_grid},
         {"DPMSolverMultistepInverse", solver_grid},

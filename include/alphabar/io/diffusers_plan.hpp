@@ -12,11 +12,11 @@
 #include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/singlestep.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 #include <alphabar/schedule/paths.hpp>
@@ -275,10 +275,10 @@ inline plan lms_plan(plan_input const& in)
 }
 
 /// Two calls a step, each of which the class counts as a step. Levels stand twice in the class's lists; begun at an odd
-/// position it pairs each with itself, and the state stands still.
-inline plan two_call_plan(network_form const& network, diffusers_grid const& g, sigma_path path, std::size_t first,
-                          memory_form form)
+/// position it pairs each with itself, and the state stands still. The time of the second call is the class's next one.
+inline plan two_call_plan(two_stage_options const& method, diffusers_grid const& g, sigma_path path, std::size_t first)
 {
+    network_form const& network = method.network;
     plan p{.stages = {}, .initial_scale = g.initial_scale, .heads = network.predicts_variance ? 2u : 1u};
     for (std::size_t k = first; k < g.times.size(); k += 2) {
         double const after = k + 1 < g.times.size() ? g.times[k + 1] : g.times[k];
@@ -293,10 +293,12 @@ inline plan two_call_plan(network_form const& network, diffusers_grid const& g, 
             for (stage& s : step.stages)
                 s.x = slots::x;
         } else {
-            step = heun(one, {.network = network, .form = form});
+            step = two_stage(one, {{steps_of(one).front(), {}}}, method,
+                             [&](double ratio) { return grid_point{after, {1.0, ratio}}; });
         }
         for (stage& s : step.stages) {
             s.ends_step = true;
+            s.noise = stage::automatic;
             p.stages.push_back(s);
         }
     }
@@ -307,7 +309,23 @@ inline plan two_call_plan(network_form const& network, diffusers_grid const& g, 
 inline plan heun_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    return two_call_plan(ve_network_of(c), g, sigma_path::exploding, step.begin_index, memory_form::rho);
+    return two_call_plan({.network = ve_network_of(c), .middle = 1.0, .form = memory_form::rho}, g,
+                         sigma_path::exploding, step.begin_index);
+}
+
+inline plan kdpm2_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    double const eta = c.class_name() == "KDPM2AncestralDiscrete" ? 1.0 : 0.0;
+    return two_call_plan({.network = ve_network_of(c), .eta = eta, .form = memory_form::epsilon}, g,
+                         sigma_path::exploding, step.begin_index);
+}
+
+inline plan dpm_sde_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    return two_call_plan({.network = ve_network_of(c), .eta = 1.0, .noisy_middle = true, .noise_scale = step.s_noise},
+                         g, sigma_path::exploding, step.begin_index);
 }
 
 // ---- flow matching ----------------------------------------------------------------------------------------
@@ -342,7 +360,8 @@ inline plan flow_heun_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     if (step.s_churn != 0.0)
         c.unsupported("s_churn", "FlowMatchHeunDiscrete with churn");
-    return two_call_plan(flow_network, g, sigma_path::flow, step.begin_index, memory_form::velocity);
+    return two_call_plan({.network = flow_network, .middle = 1.0, .form = memory_form::velocity}, g, sigma_path::flow,
+                         step.begin_index);
 }
 
 // ---- exponential solvers ----------------------------------------------------------------------------------
@@ -488,6 +507,9 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"EulerDiscrete", {euler_plan, true}},
         {"EulerAncestralDiscrete", {euler_ancestral_plan, true}},
         {"HeunDiscrete", {heun_plan, false}},
+        {"KDPM2Discrete", {kdpm2_plan, false}},
+        {"KDPM2AncestralDiscrete", {kdpm2_plan, false}},
+        {"DPMSolverSDE", {dpm_sde_plan, false}},
         {"LMSDiscrete", {lms_plan, true}},
         {"EDMEuler", {edm_euler_plan, true}},
         {"FlowMatchEulerDiscrete", {flow_euler_plan, true}},

@@ -22,10 +22,26 @@ struct ddim_options {
     double noise_scale = 1.0;
 };
 
+/// A stochastic step as one down without noise, to a level with less of it, and noise of deviation `up` added there.
+struct ancestral_step {
+    noise_level down;
+    double up;
+};
+
+/// The split of a step with this eta on any path: up = sigma' q, q = min(1, eta sqrt(1 - snr / snr')), snr = (alpha /
+/// sigma)^2, and down = (alpha', sigma' sqrt(1 - q^2)). eta = 1 is the posterior of DDPM. Throws std::invalid_argument
+/// where eta > 0 and the step goes to more noise. Source: Song et al. 2021, arXiv 2010.02502, (16).
+inline ancestral_step make_ancestral_step(noise_level from, noise_level to, double eta)
+{
+    double const k = eta == 0.0 ? 0.0 : (to.sigma / from.sigma) * (from.alpha / to.alpha);
+    require(k <= 1.0, "make_ancestral_step", "eta", eta, "a step to more noise has eta = 0");
+    double const q = std::min(eta * std::sqrt((1.0 - k) * (1.0 + k)), 1.0);
+    return {{to.alpha, to.sigma * std::sqrt((1.0 - q) * (1.0 + q))}, to.sigma * q};
+}
+
 /// One step of DDIM between any two noise levels of any path:
 ///
-///     q  = eta sqrt(1 - snr / snr')                  snr = (alpha / sigma)^2
-///     x' = alpha' x_0 + sigma' sqrt(1 - q^2) epsilon + sigma' q z
+///     x' = alpha' x_0 + sigma_down epsilon + up z           (make_ancestral_step)
 ///
 /// epsilon belongs to the clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon
 /// asks for the network's. With alpha = 1 the step is Euler's (eta = 0) and the ancestral one, on
@@ -35,11 +51,9 @@ inline stage ddim_stage(network_form const& network, grid_step const& step, ddim
 {
     using namespace slots;
     auto const [a, s] = step.from;
-    auto const [b, r] = step.to;
-    double const k = o.eta == 0.0 ? 0.0 : (r / s) * (a / b);
-    require(k <= 1.0, "ddim", "eta", o.eta, "a step to more noise has eta = 0");
-    double const q = std::min(o.eta * std::sqrt((1.0 - k) * (1.0 + k)), 1.0);
-    double const direction = r * std::sqrt((1.0 - q) * (1.0 + q));
+    double const b = step.to.alpha;
+    auto const [down, up] = make_ancestral_step(step.from, step.to, o.eta);
+    double const direction = down.sigma;
     stage now = network_call(network, step.time, step.from);
     if (direction == 0.0) {
         now.x = b * m(0);
@@ -52,8 +66,8 @@ inline stage ddim_stage(network_form const& network, grid_step const& step, ddim
         now.x = (b - direction * a / s) * m(0) + (direction / s) * x;
     }
     now.x = now.x.pruned();
-    if (r * q * o.noise_scale != 0.0)
-        now.x += (o.noise_scale * r * q) * z;
+    if (up * o.noise_scale != 0.0)
+        now.x += (o.noise_scale * up) * z;
     return now;
 }
 

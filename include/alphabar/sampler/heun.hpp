@@ -9,10 +9,8 @@
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 
-#include <array>
-#include <cmath>
-#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -27,34 +25,12 @@ struct heun_options {
 
 namespace detail {
 
+/// Heun's method as the two-stage family has it.
 inline plan heun(grid const& g, std::vector<churned_step> const& steps, heun_options const& o)
 {
-    using namespace slots;
-    network_form const network = settled(o.network, g.usual);
-    memory_form const form = o.form.value_or(g.usual == prediction::flow ? memory_form::velocity : memory_form::rho);
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        auto const& [step, churn] = steps[i];
-        if (step.to.sigma == 0.0 || (step.from.alpha == 0.0 && form == memory_form::rho)) {
-            p.stages.push_back(ddim_stage(network, step));
-            p.stages.back().churn = churn;
-            continue;
-        }
-        transition const t = make_transition(step.from, step.to, form);
-        stage predict = network_call(network, step.time, step.from, form);
-        predict.churn = churn;
-        predict.x = t.a * x + integral(t, std::array{0.0})[0] * m(0);
-        predict.y = x;
-        predict.ends_step = false;
-        stage correct = network_call(network, i + 1 < g.steps() ? g.times[i + 1] : g.end_time, step.to, form);
-        node_values const w = integral(t, std::array{t.h, 0.0});
-        correct.x = t.a * y + w[0] * m(0) + w[1] * m(1);
-        p.stages.push_back(predict);
-        p.stages.push_back(correct);
-    }
-    number_draws(p);
-    return p;
+    memory_form const usual = g.usual == prediction::flow ? memory_form::velocity : memory_form::rho;
+    return two_stage(g, steps, {.network = o.network, .middle = 1.0, .form = o.form.value_or(usual)},
+                     [](double) { return grid_point{}; });
 }
 
 } // namespace detail

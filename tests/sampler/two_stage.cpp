@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/two_stage.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <doctest/doctest.h>
+#include <support/lambda_path.hpp>
+#include <support/table.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+using support::state;
+
+namespace {
+
+using solver = plan (*)(support::lambda_path const&, grid const&, two_stage_options const&);
+struct named_solver {
+    char const* name;
+    solver make;
+};
+named_solver const solvers[] = {
+    {"dpm_2", [](auto const& path, grid const& g, auto const& o) { return dpm_2(path, g, o); }},
+    {"dpm_2_ancestral", [](auto const& path, grid const& g, auto const& o) { return dpm_2_ancestral(path, g, o); }},
+    {"dpmpp_2s_ancestral",
+     [](auto const& path, grid const& g, auto const& o) { return dpmpp_2s_ancestral(path, g, o); }},
+    {"dpmpp_sde", [](auto const& path, grid const& g, auto const& o) { return dpmpp_sde(path, g, o); }},
+};
+
+state noise_of(std::uint32_t index, std::size_t n)
+{
+    state values(n);
+    for (std::size_t i = 0; i < n; ++i)
+        values[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
+    return values;
+}
+
+} // namespace
+
+TEST_CASE("without noise all are of order 2 on every path, for every middle")
+{
+    for (auto const& [name, make] : solvers)
+        for (path_kind kind : support::all_paths)
+            for (double middle : {0.5, 0.4, 0.9}) {
+                CAPTURE(name);
+                auto const made = [&](grid const& g) { return make({kind}, g, {.eta = 0.0, .middle = middle}); };
+                CHECK(support::measured_order(made, kind, true) == Approx(2.0).epsilon(0.06));
+            }
+}
+
+TEST_CASE("in rho with any middle it is the second-order family of EDM; its middle 1 is Heun")
+{
+    for (double middle : {0.5, 2.0 / 3, 1.0}) {
+        auto const made = [&](grid const& g) {
+            return two_stage(support::lambda_path{path_kind::variance_exploding}, g,
+                             {.middle = middle, .form = memory_form::rho});
+        };
+        CHECK(support::measured_order(made, path_kind::variance_exploding, true) == Approx(2.0).epsilon(0.06));
+    }
+    auto const diffusion = support::table();
+    CHECK(two_stage(diffusion, trailing_grid(9), {.middle = 1.0, .form = memory_form::rho}) ==
+          heun(diffusion, trailing_grid(9)));
+    // algorithm 3: t' = t + a h, weights 1 - 1/(2a) and 1/(2a)
+    grid const g{.times = {4}, .levels = {{1, 4}, {1, 1}}, .end_time = 1};
+    plan const p = two_stage(variance_exploding{}, g, {.middle = 0.75, .form = memory_form::rho});
+    CHECK(p.stages[1].time == Approx(4 - 0.75 * 3));
+    CHECK(p.stages[1].x[m(0)] == Approx(-3 / 1.5));
+    CHECK(p.stages[1].x[m(1)] == Approx(-3 * (1 - 1 / 1.5)));
+}
+
+TEST_CASE("DPM-Solver++(2S) ancestral, step by step")
+{
+    variance_exploding const path;
+    grid const g = make_grid(path, karras_grid(7));
+    support::gaussian_mixture const mixture;
+    auto const denoiser = [&](state const& v, double sigma) { return mixture.denoise(v, {1.0, sigma}); };
+    plan const p =
+        dpmpp_2s_ancestral(path, g, {.network = {.predicts = prediction::x_0}, .eta = 0.8, .noise_scale = 1.007});
+    state v = support::start;
+    for (double& e : v)
+        e *= 80;
+    auto const noise = [&](std::uint32_t index) { return noise_of(index, v.size()); };
+    state const got = support::interpret(p, v, denoiser, noise);
+    std::uint32_t calls = 0;
+    for (std::size_t i = 0; i < 7; ++i) {
+        double const sigma = g.levels[i].sigma, after = g.levels[i + 1].sigma;
+        double const up = std::min(after,
+                                   0.8 * std::sqrt(after * after * (sigma * sigma - after * after) / (sigma * sigma))),
+                     down = std::sqrt(after * after - up * up);
+        state const D = denoiser(v, sigma);
+        ++calls;
+        state next = v;
+        if (down == 0) {
+            next = D;
+        } else {
+            double const h = std::log(sigma / down), middle = sigma * std::exp(-h / 2);
+            for (std::size_t k = 0; k < v.size(); ++k)
+                next[k] = middle / sigma * v[k] - std::expm1(-h / 2) * D[k];
+            state const D_2 = denoiser(next, middle);
+            ++calls;
+            for (std::size_t k = 0; k < v.size(); ++k)
+                next[k] = down / sigma * v[k] - std::expm1(-h) * D_2[k];
+        }
+        state const z_i = noise(noise_index(calls, 0));
+        for (std::size_t k = 0; k < v.size(); ++k)
+            v[k] = next[k] + 1.007 * up * z_i[k];
+    }
+    for (std::size_t k = 0; k < v.size(); ++k)
+        CHECK(got[k] == Approx(v[k]).epsilon(1e-9));
+}
+
+TEST_CASE("with eta = 1 mean and covariance are kept")
+{
+    for (auto const& [name, make] : solvers)
+        for (path_kind kind : support::all_paths) {
+            CAPTURE(name);
+            grid const g = support::grid_to_zero(kind, 150, -3.0);
+            CHECK(support::worst_deviation(make({kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
+        }
+}
+
+TEST_CASE("ends, zero terminal SNR, the number of arrays, what is refused")
+{
+    auto const diffusion = support::table();
+    CHECK(dpm_2(diffusion, trailing_grid(1)).stages.size() == 1);
+    plan const p = dpmpp_sde(diffusion, trailing_grid(4));
+    CHECK(p.stages.size() == 7);
+    CHECK(p.stages[6].x == row(m(0)));
+    CHECK(!p.stages[1].x.reads(m(1))); // the middle alone where r = 1/2
+    CHECK(draws_noise(p.stages[0]));
+    CHECK(!draws_noise(dpmpp_2s_ancestral(diffusion, trailing_grid(4)).stages[0]));
+    CHECK(dpmpp_sde(diffusion, trailing_grid(4), {.middle = 0.3}).stages[1].x.reads(m(1)));
+    grid const g{.times = {2, 1}, .levels = {{0, 1}, {0.6, 0.8}, {0.8, 0.6}}, .end_time = 0.5, .usual = prediction::v};
+    for (plan const& from_noise : {dpm_2(diffusion, g), dpmpp_2s_ancestral(diffusion, g, {.eta = 0.0})}) {
+        CHECK(from_noise.stages.size() == 3);
+        CHECK(from_noise.stages[0].x == 0.6 * m(0) + 0.8 * x);
+    }
+    CHECK_THROWS_AS(dpm_2(diffusion, g, {.middle = 0.0}), std::invalid_argument);
+    CHECK_THROWS_AS(dpm_2(diffusion, g, {.middle = 1.5}), std::invalid_argument);
+    CHECK_THROWS_AS(dpm_2_ancestral(diffusion, g, {.eta = -1.0}), std::invalid_argument);
+}

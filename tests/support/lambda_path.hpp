@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// The paths of the test-bed with lambda = log(alpha / sigma) as time, for solvers that make levels of their own.
+#pragma once
+
+#include <support/convergence.hpp>
+
+#include <cmath>
+
+namespace support {
+
+struct lambda_path {
+    path_kind kind;
+    alphabar::noise_level level(double lambda) const { return level_at(kind, lambda); }
+    double time(double ratio) const { return -std::log(ratio); }
+    double final_time() const { return -20.0; }
+};
+
+inline constexpr path_kind all_paths[] = {path_kind::variance_preserving, path_kind::variance_exploding,
+                                          path_kind::rectified_flow};
+
+} // namespace support
