@@ -18,9 +18,14 @@ alphabar::diffusers_request request_of(json const& given)
     auto const field = given.find("set_timesteps");
     if (field == given.end() || field->is_null())
         return r;
-    for (auto const& [name, unused] : field->items())
-        if (name != "num_inference_steps" && name != "timesteps" && name != "sigmas" && name != "mu")
+    static std::set<std::string> const more = {"max_timesteps",          "intermediate_timesteps", "stage_index",
+                                               "is_amplify_first_chunk", "sampling_eps",           "start_time"};
+    for (auto const& [name, argument] : field->items()) {
+        if (more.contains(name))
+            r.more[name] = argument.is_boolean() ? argument.get<bool>() : argument.is_null() ? NAN : number(argument);
+        else if (name != "num_inference_steps" && name != "timesteps" && name != "sigmas" && name != "mu")
             throw unsupported("set_timesteps(" + name + ")");
+    }
     if (int const n = value(*field, "num_inference_steps", 0); n != 0)
         r.num_inference_steps = n;
     r.timesteps = list(*field, "timesteps");

@@ -244,6 +244,15 @@ model model_named(std::string const& name)
              return mapped(x, t, [](double u, double s) { return (0.5 * std::tanh(u) - u) / (1 + s * s); });
          }},
     };
+    if (name.starts_with("tanh_grid:")) // of pi-Flow, and how many heads
+        return [heads = std::stoul(name.substr(10))](in x, in t) {
+            array all;
+            for (std::size_t g = 0; g < heads; ++g)
+                all = joined(all, mapped(x, t, [g](double u, double v) {
+                                 return tanh_model(u + 0.1 * static_cast<double>(g), v);
+                             }));
+            return all;
+        };
     auto const found = models.find(name);
     if (found == models.end())
         throw unsupported("the model " + name);

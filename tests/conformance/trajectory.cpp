@@ -30,6 +30,8 @@ alphabar::diffusers_step step_of(json const& given)
             step.s_tmax = number(argument);
         else if (name == "s_noise")
             step.s_noise = number(argument);
+        else if (name == "r_timestep")
+            step.r_timestep = number(argument);
         else if (name == "order")
             step.order = argument.get<unsigned>();
         else
@@ -41,7 +43,8 @@ alphabar::diffusers_step step_of(json const& given)
 std::vector<alphabar::plan> plans_of(scheduler_case const& c, json const& given)
 {
     std::string const loop = value<std::string>(given, "loop", "default");
-    if (loop == "default")
+    static std::set<std::string> const alike = {"default", "all_but_last", "helios_dmd"};
+    if (alike.contains(loop))
         return {make_plan(c.config, c.request, step_of(given))};
     if (loop == "batch_step_no_noise")
         return batch_step_plans(c.config, c.request, numbers(at(given, "timesteps")), step_of(given));
@@ -65,8 +68,10 @@ void replay_trajectory(verdict& v)
     std::vector<alphabar::plan> const plans = supported([&] { return plans_of(c, given); });
     extents const shape = shape_of(given);
     std::size_t const n = size_of(shape);
-    recording const r = run(plans, initial(n, number(at(given, "initial_scale"))), shape,
-                            model_named(at(given, "model").get<std::string>()),
+    std::string network = at(given, "model").get<std::string>();
+    if (network == "tanh_grid")
+        network += ":" + std::to_string(plans.front().heads);
+    recording const r = run(plans, initial(n, number(at(given, "initial_scale"))), shape, model_named(network),
                             [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
     compare(v, r, "timesteps");
     if (v.expects("sigmas"))

@@ -70,6 +70,7 @@ TEST_CASE("what is outside the library is said, with its field")
     unsupported(sd15("DDPMScheduler", ", \"variance_type\": \"fixed_large_log\""), "variance_type");
     unsupported("{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true}",
                 "use_dynamic_shifting");
+    unsupported("{\"_class_name\": \"FlowMatchLCMScheduler\", \"scale_factors\": [1.0, 2.0]}", "scale_factors");
 }
 
 TEST_CASE("bad arguments are refused")

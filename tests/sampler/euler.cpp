@@ -145,3 +145,23 @@ TEST_CASE("what is refused")
     CHECK(!euler(rectified_flow{}, trailing_grid(3), {.churn = {.amount = 1}}).stages[0].churn);
     CHECK(euler(rectified_flow{}, trailing_grid(3), {.churn = {.amount = 1}}).stages[1].churn);
 }
+
+TEST_CASE("the ancestral sampler of rectified flow: LTX's formula, mean and covariance, eta = 0 is Euler")
+{
+    grid const g{.times = {0.9, 0.6}, .levels = {{0.1, 0.9}, {0.4, 0.6}, {1, 0}}, .usual = prediction::flow};
+    CHECK(euler_ancestral_flow(g, {.eta = 0.0}) == euler(g));
+    double const a = 0.9, b = 0.6, eta = 0.7, x_t = 0.83, v = -1.21, z_t = 0.37;
+    stage const s = euler_ancestral_flow(g, {.eta = eta, .noise_scale = 1.1}).stages[0];
+    double const down = b * (1 + (b / a - 1) * eta), x_0 = x_t - a * v, x_d = down / a * x_t + (1 - down / a) * x_0;
+    double const ratio = (1 - b) / (1 - down),
+                 want = ratio * x_d + 1.1 * std::sqrt(b * b - down * down * ratio * ratio) * z_t;
+    double const memory = s.memory.x * x_t + s.memory.other * v;
+    CHECK(s.x[x] * x_t + s.x[F()] * v + s.x[m(0)] * memory + s.x[z] * z_t == Approx(want).epsilon(1e-14));
+    for (double part : {0.5, 1.0}) {
+        grid const fine = support::grid_to_zero(path_kind::rectified_flow, 400, -3.0);
+        CHECK(support::worst_deviation(euler_ancestral_flow(fine, {.eta = part}), path_kind::rectified_flow, -3.0,
+                                       2000) < 4.0);
+    }
+    CHECK_THROWS_AS(euler_ancestral_flow(variance_exploding{}, karras_grid(5)), std::invalid_argument);
+    CHECK_THROWS_AS(euler_ancestral_flow(g, {.eta = 1.5}), std::invalid_argument);
+}

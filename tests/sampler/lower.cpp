@@ -185,7 +185,7 @@ TEST_CASE("what cannot be run is an error")
           "operation.max");
     ab::plan none{{s}};
     none.heads = 0;
-    fails(none, "heads is 0; it must lie in [1, 8]");
+    fails(none, "heads is 0; it must lie in [1, 15]");
 
     ab::stage idle;
     idle.calls = false;

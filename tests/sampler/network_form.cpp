@@ -90,6 +90,19 @@ TEST_CASE("the clock and the scale of time")
     CHECK(network_call({.predicts = prediction::x_0, .time_scale = 1000}, 0.25, level).time == 250.0);
     CHECK(network_call({.predicts = prediction::x_0, .clock = network_clock::edm}, 7.0, level).time ==
           Approx(std::log(3.0) / 4));
+    CHECK(network_call({.predicts = prediction::x_0, .clock = network_clock::reversed, .time_scale = 1000}, 0.25, level)
+              .time == 750.0);
+}
+
+TEST_CASE("an output of the other sign")
+{
+    for (network_input input : {network_input::state, network_input::edm})
+        for (prediction kind : {prediction::flow, prediction::v, prediction::epsilon}) {
+            network_maps const plain = maps_at({.predicts = kind, .input = input}, {0.6, 0.8}),
+                               turned = maps_at({.predicts = kind, .input = input, .output_scale = -1.0}, {0.6, 0.8});
+            CHECK(turned.x_0 == pair_map{plain.x_0.x, -plain.x_0.other});
+            CHECK(turned.epsilon == pair_map{plain.epsilon.x, -plain.epsilon.other});
+        }
 }
 
 TEST_CASE("a clipped x_0 is remembered as what the solver remembers")

@@ -16,11 +16,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <numbers>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace alphabar {
@@ -32,8 +34,15 @@ struct diffusers_request {
     std::optional<std::vector<double>> timesteps{};
     std::optional<std::vector<double>> sigmas{};
     std::optional<double> mu{};
+    /// Arguments of single classes by their names: stage_index, sampling_eps, start_time, ... ; true is 1, None NaN.
+    std::map<std::string, double, std::less<>> more{};
 
-    bool empty() const { return !num_inference_steps && !timesteps && !sigmas; }
+    bool empty() const { return !num_inference_steps && !timesteps && !sigmas && more.empty(); }
+    double argument(std::string_view name, double otherwise) const
+    {
+        auto const found = more.find(name);
+        return found == more.end() ? otherwise : found->second;
+    }
 };
 
 /// What set_timesteps leaves: the time of every network call, the class's own noise levels with the final one (none for
@@ -544,6 +553,204 @@ inline diffusers_grid flow_grid(diffusers_config const& c, diffusers_request con
     return c.class_name() == "FlowMatchHeunDiscrete" ? doubled(g) : g;
 }
 
+/// Times sigma T of these levels, and the level `end` after them.
+inline diffusers_grid timed_grid(std::vector<double> const& sigmas, double T, std::optional<double> end = 0.0)
+{
+    diffusers_grid g{.times = sigmas, .sigmas = sigmas};
+    for (double& t : g.times)
+        t *= T;
+    if (end)
+        g.sigmas.push_back(*end);
+    return g;
+}
+
+inline diffusers_grid flow_map_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    double const T = c.number("num_train_timesteps");
+    std::vector<double> sigmas = r.sigmas ? *r.sigmas : r.timesteps ? *r.timesteps : std::vector<double>{};
+    if (r.timesteps && !r.sigmas)
+        for (double& sigma : sigmas)
+            sigma /= T;
+    if (sigmas.empty()) {
+        sigmas = linspace(1, 0, (r.num_inference_steps ? step_count(c, r) : table_length(c)) + 1);
+        sigmas.pop_back();
+    }
+    return timed_grid(flow_shifted(sigmas, c.number("shift")), T);
+}
+
+/// Given levels end where they say; each is a time as well, and the last call is idle.
+inline diffusers_grid ltx_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    double const T = c.number("num_train_timesteps");
+    if (r.sigmas || r.timesteps)
+        return timed_grid(r.sigmas ? *r.sigmas : *r.timesteps, T, std::nullopt);
+    std::vector<double> sigmas = linspace(T, 1, step_count(c, r));
+    for (double& sigma : sigmas)
+        sigma /= T;
+    return timed_grid(sigmas, T);
+}
+
+/// The model's time runs from noise to data.
+inline diffusers_grid minimax_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    diffusers_grid g;
+    g.sigmas = r.sigmas ? *r.sigmas : flow_shifted(linspace(1, 0, step_count(c, r)), c.number("shift"));
+    require(g.sigmas.size() > 1, "diffusers grid", "the number of sigmas", g.sigmas.size(), "it must be at least 2");
+    for (std::size_t i = 0; i + 1 < g.sigmas.size(); ++i)
+        g.times.push_back(1 - g.sigmas[i]);
+    return g;
+}
+
+/// Angles of TrigFlow, the end included.
+inline diffusers_grid scm_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    if (r.timesteps)
+        return {*r.timesteps};
+    double const top = r.argument("max_timesteps", 1.5708), middle = r.argument("intermediate_timesteps", 1.3);
+    return {middle >= 0 ? std::vector{top, middle, 0.0} : linspace(top, 0, step_count(c, r) + 1)};
+}
+
+/// Helios and HeliosDMD: stages of a pyramid, each with its own range of times; the sigmas run over the whole range in each.
+inline diffusers_grid helios_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    double const T = c.number("num_train_timesteps"), shift = c.number("shift");
+    std::size_t const stages = static_cast<std::size_t>(c.integer("stages"));
+    bool const dmd = c.class_name() == "HeliosDMD" || c.text("scheduler_type") == "dmd";
+    bool const twice = dmd && r.argument("is_amplify_first_chunk", 0) != 0;
+    std::size_t const n = step_count(c, r) * (twice ? 2 : 1) + (dmd ? 1 : 0);
+    bool const linear = c.text("time_shift_type") == "linear";
+    diffusers_grid g;
+    double low = 0, high = T;
+    if (stages == 1) {
+        g.sigmas = linspace(1, 1 / T, n + 1);
+        g.sigmas.pop_back();
+        if (shift != 1)
+            g.sigmas = flow_shifted(g.sigmas, linear ? shift : std::exp(shift));
+        g = timed_grid(g.sigmas, T);
+    } else {
+        std::vector<double> table = linspace(1, 1 / T, table_length(c) + 1);
+        for (double& sigma : table)
+            sigma = flow_shifted(1 - sigma, shift);
+        table = reversed(table);
+        table.pop_back();
+        std::vector<double> const edges = c.numbers("stage_range");
+        std::vector<double> ends{0};
+        for (std::size_t k = 0; k < stages && k + 1 < edges.size(); ++k) {
+            auto const first = static_cast<std::size_t>(edges[k] * T),
+                       last = static_cast<std::size_t>(edges[k + 1] * T);
+            double start = table.at(first), const_end = last < table.size() ? table[last] : 0;
+            if (k > 0) { // the level that up-sampled noise really has
+                double const clean = 1 - start;
+                start = 1 - clean / (std::sqrt(1 + 1 / c.number("gamma")) * (1 - clean) + clean);
+            }
+            ends.push_back(ends.back() + start - const_end);
+        }
+        auto const k = static_cast<std::size_t>(r.argument("stage_index", 0));
+        require(k + 1 < ends.size(), "diffusers grid", "stage_index", k, "it must be below stages");
+        auto const clock = [&](std::size_t end) {
+            double const ratio = end + 1 == ends.size() ? 0.9999999999999999 : ends[end] / ends.back();
+            return table[std::min(static_cast<std::size_t>(ratio * T), table.size() - 1)] * T;
+        };
+        high = std::min(clock(k), 999.0);
+        low = linspace(high, clock(k + 1), table_length(c) + 1)[table_length(c) - 1];
+        g.times = linspace(high, low, n);
+        g.sigmas = linspace(0.999, linspace(0.999, 0, table_length(c) + 1)[table_length(c) - 1], n);
+        g.sigmas.push_back(0);
+    }
+    if (dmd) {
+        g.times.pop_back();
+        g.sigmas.erase(g.sigmas.end() - 2);
+    }
+    if (c.flag("use_dynamic_shifting")) {
+        g.sigmas.pop_back();
+        g.sigmas = dynamically_shifted(g.sigmas, c, r);
+        for (std::size_t i = 0; i < g.times.size(); ++i)
+            g.times[i] = stages == 1 ? g.sigmas[i] * T : low + g.sigmas[i] * (high - low);
+        g.sigmas.push_back(0);
+    }
+    return g;
+}
+
+/// pi-Flow's times before the shift, n of them: 1 - i / (n - 1 + final_step_size_scale).
+inline std::vector<double> piflow_places(diffusers_config const& c, std::size_t n)
+{
+    std::vector<double> places;
+    for (std::size_t i = 0; i < n; ++i)
+        places.push_back(1 -
+                         static_cast<double>(i) / (static_cast<double>(n) - (1 - c.number("final_step_size_scale"))));
+    return places;
+}
+
+inline diffusers_grid piflow_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    return timed_grid(flow_shifted(piflow_places(c, step_count(c, r)), c.number("shift")),
+                      c.number("num_train_timesteps"));
+}
+
+/// Proteina's times from noise to data, n + 1 of them; the last `tail` steps are `multiple` times as fine.
+inline std::vector<double> proteina_times(std::string const& mode, std::size_t n, std::size_t tail,
+                                          std::size_t multiple)
+{
+    if (tail > 0) {
+        require((multiple - 1) * tail + tail <= n, "diffusers grid", "tail_steps", tail, "there are not as many steps");
+        std::size_t const base = n - (multiple - 1) * tail, first = (base - tail) * multiple;
+        std::vector<double> const fine = proteina_times(mode, base * multiple, 0, 1);
+        std::vector<double> times;
+        for (std::size_t i = 0; i < fine.size(); i += i < first ? multiple : 1)
+            times.push_back(fine[i]);
+        return times;
+    }
+    std::vector<double> times = mode == "power" ? linspace(std::sqrt(0.001), 1, n + 1) : linspace(-2, 0.001, n + 1);
+    if (mode == "power") {
+        for (double& t : times)
+            t *= t;
+        return times;
+    }
+    times = reversed(times);
+    for (double& t : times)
+        t = 1 - std::pow(10.0, t);
+    double const least = times.front();
+    for (double& t : times)
+        t -= least - 0.001;
+    for (double& t : times)
+        t /= times.back();
+    return times;
+}
+
+inline diffusers_grid proteina_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    std::size_t const n = step_count(c, r);
+    auto const make = [&](std::size_t count) {
+        return proteina_times(c["schedule_mode"], count, static_cast<std::size_t>(c.integer("tail_steps")),
+                              static_cast<std::size_t>(c.integer("tail_step_multiplier")));
+    };
+    std::vector<double> t = make(n);
+    if (double const start = r.argument("start_time", -1); start >= 0) { // a longer grid with n steps above the start
+        std::size_t const dense = std::max<std::size_t>(n * 100, 1000);
+        std::vector<double> const fine = make(dense);
+        auto const below = static_cast<std::size_t>(std::ranges::lower_bound(fine, start - 1e-6) - fine.begin());
+        double const above = static_cast<double>(std::max<std::size_t>(dense - std::min(below, dense), 1));
+        t = make(static_cast<std::size_t>(std::nearbyint(static_cast<double>(n * dense) / above)));
+    }
+    return {{t.end() - static_cast<std::ptrdiff_t>(n) - 1, t.end() - 1}};
+}
+
+inline diffusers_grid score_ve_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    double const low = c.number("sigma_min"), high = c.number("sigma_max");
+    diffusers_grid g{linspace(1, r.argument("sampling_eps", c.number("sampling_eps")), step_count(c, r)), {}, high};
+    for (double t : g.times)
+        g.sigmas.push_back(low * std::pow(high / low, t));
+    return g;
+}
+
+inline diffusers_grid score_vp_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    return {linspace(1, c.number("sampling_eps"), step_count(c, r))};
+}
+
 using grid_maker = diffusers_grid (*)(diffusers_config const&, diffusers_request const&);
 
 /// Which grid a class has: a row a class.
@@ -576,6 +783,16 @@ inline std::map<std::string, grid_maker, std::less<>> const& grid_makers()
         {"FlowMatchEulerDiscrete", flow_grid},
         {"FlowMatchHeunDiscrete", flow_grid},
         {"FlowMatchLCM", flow_grid},
+        {"FlowMapEulerDiscrete", flow_map_grid},
+        {"LTXEulerAncestralRF", ltx_grid},
+        {"MiniMaxH3", minimax_grid},
+        {"SCM", scm_grid},
+        {"Helios", helios_grid},
+        {"HeliosDMD", helios_grid},
+        {"Piflow", piflow_grid},
+        {"RFD4Proteina", proteina_grid},
+        {"ScoreSdeVe", score_ve_grid},
+        {"ScoreSdeVp", score_vp_grid},
     };
     return makers;
 }

@@ -7,6 +7,7 @@
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/io/diffusers_config.hpp>
 #include <alphabar/io/diffusers_grid.hpp>
+#include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
@@ -26,6 +27,7 @@
 #include <cstddef>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +41,9 @@ struct diffusers_step {
     double s_tmin = 0.0;
     double s_tmax = std::numeric_limits<double>::infinity();
     double s_noise = 1.0;
-    unsigned order = 4;          ///< LMS
-    std::size_t begin_index = 0; ///< position in the times of the grid
+    unsigned order = 4;                 ///< LMS
+    std::optional<double> r_timestep{}; ///< FlowMapEuler: one target for all calls
+    std::size_t begin_index = 0;        ///< position in the times of the grid
 };
 
 namespace detail {
@@ -332,36 +335,149 @@ inline plan dpm_sde_plan(plan_input const& in)
 
 inline network_form const flow_network{.predicts = prediction::flow};
 
-/// x' = (1 - sigma') x_0 + sigma' z.
-inline stage stochastic_flow_stage(double time, double sigma, double after)
-{
-    using namespace slots;
-    stage s = network_call(flow_network, time, level_of(sigma, sigma_path::flow));
-    s.x = (1.0 - after) * m();
-    if (after != 0.0)
-        s.x += after * z;
-    return s;
-}
-
 inline plan flow_euler_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    if (!c.flag("stochastic_sampling"))
-        return euler(grid_of(g, sigma_path::flow), {.network = flow_network});
-    plan p;
-    for (std::size_t i = 0; i < g.times.size(); ++i)
-        p.stages.push_back(stochastic_flow_stage(g.times[i], g.sigmas[i], g.sigmas[i + 1]));
+    grid const levels = grid_of(g, sigma_path::flow);
+    return c.flag("stochastic_sampling") ? consistency(levels, {.network = flow_network})
+                                         : euler(levels, {.network = flow_network});
+}
+
+/// Churn is added after the call, and the signal is not scaled: with sigma^ the raised level the first slope is (sigma /
+/// sigma^) F.
+inline plan flow_heun_plan(plan_input const& in)
+{
+    using namespace slots;
+    auto const& [c, r, g, step] = in;
+    plan p = two_call_plan({.network = flow_network, .middle = 1.0, .form = memory_form::velocity}, g, sigma_path::flow,
+                           step.begin_index);
+    double const gamma = std::min(step.s_churn / static_cast<double>(g.times.size()), std::sqrt(2.0) - 1);
+    std::size_t k = step.begin_index;
+    for (std::size_t i = 0; i < p.stages.size(); i += 2, k += 2) {
+        double const a = g.sigmas[k], b = g.sigmas[k + 1], raised = a * (1 + gamma);
+        if (gamma == 0 || a == b || a < step.s_tmin || a > step.s_tmax)
+            continue;
+        row const noisy = x + (step.s_noise * a * std::sqrt(gamma * (2 + gamma))) * z;
+        p.stages[i].x = noisy + ((b - raised) * a / raised) * F();
+        if (i + 1 < p.stages.size() && b != 0) {
+            p.stages[i].y = noisy;
+            p.stages[i + 1].x = y + ((b - raised) * a / raised / 2) * m(1) + ((b - raised) / 2) * m(0);
+        }
+    }
     number_draws(p);
     return p;
 }
 
-inline plan flow_heun_plan(plan_input const& in)
+inline plan flow_lcm_plan(plan_input const& in)
+{
+    if (in.config.has("scale_factors"))
+        in.config.unsupported("scale_factors", "a plan keeps the shape of its sample; run the steps of each size as a "
+                                               "plan of their own and resize the state between them");
+    return consistency(grid_of(in.grid, sigma_path::flow), {.network = flow_network});
+}
+
+/// Steps of the flow's ODE between any two levels; the network is also told the target.
+inline plan flow_map_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    if (step.s_churn != 0.0)
-        c.unsupported("s_churn", "FlowMatchHeunDiscrete with churn");
-    return two_call_plan({.network = flow_network, .middle = 1.0, .form = memory_form::velocity}, g, sigma_path::flow,
-                         step.begin_index);
+    grid levels = grid_of(g, sigma_path::flow);
+    if (!step.r_timestep)
+        return euler(levels, {.network = flow_network});
+    auto const known = std::ranges::find(g.times, *step.r_timestep);
+    double const to = known != g.times.end() ? g.sigmas[static_cast<std::size_t>(known - g.times.begin())]
+                                             : *step.r_timestep / c.number("num_train_timesteps");
+    std::vector<grid_step> steps = steps_of(levels);
+    for (grid_step& s : steps)
+        s.to = level_of(to, sigma_path::flow);
+    return ddim(steps, {.network = flow_network});
+}
+
+/// Given levels are times too: the call at the last one is idle. Without noise the class stops at its lower level and
+/// does not scale the state up to the next.
+inline plan ltx_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    diffusers_grid moving = g;
+    moving.times.resize(g.sigmas.size() - 1);
+    grid const levels = grid_of(moving, sigma_path::flow);
+    double const eta = c.number("eta"), s_noise = c.number("s_noise");
+    plan p;
+    if (s_noise > 0) {
+        p = euler_ancestral_flow(levels, {.network = flow_network, .eta = eta, .noise_scale = s_noise});
+    } else {
+        std::vector<grid_step> steps = steps_of(levels);
+        for (grid_step& s : steps)
+            s.to = level_of(s.to.sigma * (1 + eta * (s.to.sigma / s.from.sigma - 1)), sigma_path::flow);
+        p = ddim(steps, {.network = flow_network});
+    }
+    for (std::size_t i = moving.times.size(); i < g.times.size(); ++i)
+        p.stages.push_back({.time = g.times[i], .x = slots::x});
+    return p;
+}
+
+/// The velocity points to the data.
+inline plan minimax_plan(plan_input const& in)
+{
+    network_form network = flow_network;
+    network.output_scale = -1;
+    return euler(grid_of(in.grid, sigma_path::flow), {.network = network});
+}
+
+/// TrigFlow: v-prediction on x = cos t x_0 + sin t z, the noise as large as the data. The last time is the end.
+inline plan scm_plan(plan_input const& in)
+{
+    std::vector<grid_step> steps;
+    for (std::size_t i = 0; i + 1 < in.grid.times.size(); ++i) {
+        double const s = in.grid.times[i], t = in.grid.times[i + 1];
+        steps.push_back({s, {std::cos(s), std::sin(s)}, {std::cos(t), std::sin(t)}});
+    }
+    return consistency(steps, {.network = {.predicts = prediction::v}, .noise_scale = in.config.number("sigma_data")});
+}
+
+/// One noise for the whole loop, drawn before it; levels are looked up by the times cut to integers.
+inline plan helios_dmd_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    grid levels = grid_of(g, sigma_path::flow);
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        auto const far = [&, cut = std::trunc(g.times[i])](double t) { return std::abs(t - cut); };
+        auto const nearest = std::ranges::min_element(g.times, {}, far) - g.times.begin();
+        levels.levels[i] = level_of(g.sigmas[static_cast<std::size_t>(nearest)], sigma_path::flow);
+    }
+    levels.levels.back() = {1.0, 0.0};
+    plan p = consistency(levels, {.network = flow_network});
+    for (stage& s : p.stages)
+        s.noise = 0;
+    return p;
+}
+
+/// pi-Flow: the heads are the velocities of n_grid times; between them x_0 is interpolated, and num_policy_substeps
+/// Euler steps (of the whole interval [0, 1]) are made. All of it is linear: one row. Chen et al. 2025, arXiv 2510.14974.
+inline plan piflow_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    double const shift = c.number("shift"), eps = c.number("eps");
+    auto const heads = static_cast<std::size_t>(c.integer("n_grid"));
+    std::vector<double> places = piflow_places(c, g.times.size());
+    places.push_back(eps);
+    plan p{.stages = {}, .initial_scale = 1.0, .heads = static_cast<std::uint32_t>(heads)};
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const high = places[i], low = places[i + 1], width = std::max(high - low, eps);
+        double const start = flow_shifted(high, shift);
+        auto const substeps = std::max(std::nearbyint((high - low) * c.number("num_policy_substeps")), 1.0);
+        std::vector<double> const path = linspace(high, low, static_cast<std::size_t>(substeps) + 1);
+        row state = slots::x;
+        for (std::size_t k = 0; k + 1 < path.size(); ++k) {
+            double const here = flow_shifted(path[k], shift), there = flow_shifted(path[k + 1], shift);
+            double const at = std::clamp((path[k] - low) / width, 0.0, 1.0) * static_cast<double>(heads - 1);
+            std::size_t const head = std::min(static_cast<std::size_t>(at), heads - 2);
+            double const part = at - static_cast<double>(head); // x_0 = x - start F, x at the start of the step
+            row const x_0 = slots::x + (-start * (1 - part)) * slots::F(head) + (-start * part) * slots::F(head + 1);
+            state += ((there - here) / std::max(here, eps)) * (state - x_0);
+        }
+        p.stages.push_back({.time = g.times[i], .x = state});
+    }
+    return p;
 }
 
 // ---- exponential solvers ----------------------------------------------------------------------------------
@@ -514,6 +630,13 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"EDMEuler", {edm_euler_plan, true}},
         {"FlowMatchEulerDiscrete", {flow_euler_plan, true}},
         {"FlowMatchHeunDiscrete", {flow_heun_plan, false}},
+        {"FlowMatchLCM", {flow_lcm_plan, true}},
+        {"FlowMapEulerDiscrete", {flow_map_plan, true}},
+        {"LTXEulerAncestralRF", {ltx_plan, true}},
+        {"MiniMaxH3", {minimax_plan, true}},
+        {"SCM", {scm_plan, true}},
+        {"HeliosDMD", {helios_dmd_plan, true}},
+        {"Piflow", {piflow_plan, true}},
         {"DPMSolverMultistep", {dpm_plan, false}},
         {"DPMSolverMultistepInverse", {dpm_plan, false}},
         {"DPMSolverSinglestep", {dpm_single_plan, false}},
@@ -588,7 +711,9 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
             for (double sigma : g.sigmas)
                 if (sigma < here - 1e-6)
                     there = std::max(there, sigma);
-            stage s = detail::stochastic_flow_stage(time, here, there);
+            grid_step const one{time, detail::level_of(here, detail::sigma_path::flow),
+                                detail::level_of(there, detail::sigma_path::flow)};
+            stage s = ancestral_stage(detail::flow_network, one, {{one.to.alpha, 0.0}, one.to.sigma});
             if (!c.flag("stochastic_sampling"))
                 s.x = slots::x + (here - there) * F();
             plans[k].stages.push_back(s);

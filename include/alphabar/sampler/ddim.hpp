@@ -39,21 +39,19 @@ inline ancestral_step make_ancestral_step(noise_level from, noise_level to, doub
     return {{to.alpha, to.sigma * std::sqrt((1.0 - q) * (1.0 + q))}, to.sigma * q};
 }
 
-/// One step of DDIM between any two noise levels of any path:
+/// One step between any two noise levels of any path with this split:
 ///
-///     x' = alpha' x_0 + sigma_down epsilon + up z           (make_ancestral_step)
+///     x' = alpha' x_0 + sigma_down epsilon + up z
 ///
-/// epsilon belongs to the clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon
-/// asks for the network's. With alpha = 1 the step is Euler's (eta = 0) and the ancestral one, on
-/// rectified flow Euler's in t. Throws as `network_call` does. Source: Song et al. 2021, arXiv
-/// 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
-inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
+/// sigma_down = sigma' is the ODE's step; sigma_down = 0 forgets epsilon (consistency models). epsilon belongs to the
+/// clipped x_0, epsilon = (x - alpha x_0) / sigma, unless network_epsilon asks for the network's. `o.eta` is not read.
+/// Throws as `network_call` does, and std::invalid_argument where an x_0 prediction says nothing of epsilon.
+inline stage ancestral_stage(network_form const& network, grid_step const& step, ancestral_step const& split,
+                             ddim_options const& o = {})
 {
     using namespace slots;
     auto const [a, s] = step.from;
-    double const b = step.to.alpha;
-    auto const [down, up] = make_ancestral_step(step.from, step.to, o.eta);
-    double const direction = down.sigma;
+    double const b = step.to.alpha, direction = split.down.sigma;
     stage now = network_call(network, step.time, step.from);
     if (direction == 0.0) {
         now.x = b * m(0);
@@ -66,9 +64,17 @@ inline stage ddim_stage(network_form const& network, grid_step const& step, ddim
         now.x = (b - direction * a / s) * m(0) + (direction / s) * x;
     }
     now.x = now.x.pruned();
-    if (up * o.noise_scale != 0.0)
-        now.x += (o.noise_scale * up) * z;
+    if (split.up * o.noise_scale != 0.0)
+        now.x += (o.noise_scale * split.up) * z;
     return now;
+}
+
+/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. With alpha = 1 it is Euler's (eta = 0) and
+/// the ancestral one, on rectified flow Euler's in t. Source: Song et al. 2021, arXiv 2010.02502, (12) and (16); clipping
+/// as in guided-diffusion's ddim_sample.
+inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
+{
+    return ancestral_stage(network, step, make_ancestral_step(step.from, step.to, o.eta), o);
 }
 
 /// DDIM along these steps. Throws std::invalid_argument unless eta >= 0, and as `network_call`

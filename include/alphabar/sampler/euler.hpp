@@ -15,6 +15,7 @@
 #include <limits>
 #include <numbers>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace alphabar {
@@ -127,6 +128,35 @@ template <noise_path Path, grid_for<Path> Spec>
 plan euler_ancestral(Path const& path, Spec const& spec, euler_ancestral_options const& o = {})
 {
     return euler_ancestral(make_grid(path, spec), o);
+}
+
+/// The ancestral sampler of rectified flow, eta in [0, 1]: down along the ODE to sigma_d = sigma' (1 + eta (sigma' / sigma - 1)),
+/// then scaled and made noisy up to the next level, x' = (alpha' / alpha_d) x_d + sqrt(sigma'^2 - (sigma_d alpha' /
+/// alpha_d)^2) z. Throws std::invalid_argument unless alpha + sigma = 1, and as `ddim` does. Source: the WebUI's
+/// sample_euler_ancestral_RF, LTX-Video.
+inline plan euler_ancestral_flow(grid const& g, euler_ancestral_options const& o = {})
+{
+    check(g, "euler_ancestral_flow");
+    require(o.eta >= 0.0 && o.eta <= 1.0, "euler_ancestral_flow", "eta", o.eta, "it must lie in [0, 1]");
+    network_form const network = settled(o.network, g.usual);
+    plan p = ddim(g, {.network = network});
+    for (std::size_t i = 0; i < g.steps(); ++i) {
+        auto const [from, to] = std::pair(g.levels[i], g.levels[i + 1]);
+        require(std::abs(from.alpha + from.sigma - 1.0) < 1e-9, "euler_ancestral_flow", "alpha + sigma",
+                from.alpha + from.sigma, "it must be 1: the levels of rectified flow");
+        double const rest = 1.0 + o.eta * (to.sigma / from.sigma - 1.0); // sigma_d / sigma'
+        double const kept = rest == 1.0 ? 1.0 : rest * to.alpha / (1.0 - rest * to.sigma);
+        p.stages[i] = ancestral_stage(
+            network, {g.times[i], from, to},
+            {{to.alpha, kept * to.sigma}, o.noise_scale * to.sigma * std::sqrt((1.0 - kept) * (1.0 + kept))});
+    }
+    number_draws(p);
+    return p;
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan euler_ancestral_flow(Path const& path, Spec const& spec, euler_ancestral_options const& o = {})
+{
+    return euler_ancestral_flow(make_grid(path, spec), o);
 }
 
 } // namespace alphabar

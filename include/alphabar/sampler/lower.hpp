@@ -159,7 +159,7 @@ inline void check_row(plan const& p, std::size_t index, row const& r, char const
 inline void check_plan(plan const& p)
 {
     require(!p.stages.empty(), "lower", "the plan", "empty", "it must have a stage");
-    require(p.heads >= 1 && p.heads <= 8, "lower", "heads", p.heads, "it must lie in [1, 8]");
+    require(p.heads >= 1 && p.heads <= 15, "lower", "heads", p.heads, "it must lie in [1, 15]");
     require(std::isfinite(p.initial_scale), "lower", "initial_scale", p.initial_scale, "it must be finite");
     std::size_t memories = 0;
     for (std::size_t i = 0; i < p.stages.size(); ++i) {

@@ -30,9 +30,9 @@ namespace alphabar {
 /// Source of edm: Karras et al. 2022, arXiv 2206.00364, table 1.
 enum class network_input : std::uint8_t { state, variance_preserving, rectified_flow, edm, edm_v };
 
-/// What the network is given as time: the time of the path, or EDM's c_noise = log(sigma / alpha)
-/// / 4.
-enum class network_clock : std::uint8_t { path, edm };
+/// What the network is given as time: the time t of the path, EDM's c_noise = log(sigma / alpha) / 4, or 1 - t (flow
+/// models whose time runs from noise to data: Lipman et al., SiT).
+enum class network_clock : std::uint8_t { path, edm, reversed };
 
 /// How the network's output F becomes x_0 or epsilon. Every solver's options hold one.
 struct network_form {
@@ -46,6 +46,9 @@ struct network_form {
     network_clock clock = network_clock::path;
     /// The network's time is time_scale times the clock's: 1000 for many flow models.
     double time_scale = 1.0;
+    /// F is output_scale times the network's output: -1 for flow models whose velocity points to the data, x_0 -
+    /// epsilon.
+    double output_scale = 1.0;
 };
 
 /// The maps of one call at one level, on the raw state x: the network gets input_scale x;
@@ -63,12 +66,13 @@ struct network_maps {
 inline network_maps maps_at(network_form const& network, noise_level level)
 {
     auto const [alpha, sigma] = level;
+    double const out = network.output_scale;
     if (network.input == network_input::edm || network.input == network_input::edm_v) {
         double const data = network.sigma_data, root = std::hypot(sigma, alpha * data), square = root * root;
         double const sign = network.input == network_input::edm ? 1.0 : -1.0;
         return {1.0 / root,
-                {alpha * data * data / square, sign * sigma * data / root},
-                {sigma / square, -sign * alpha * data / root}};
+                {alpha * data * data / square, out * sign * sigma * data / root},
+                {sigma / square, -out * sign * alpha * data / root}};
     }
     double const scale = network.input == network_input::variance_preserving ? 1.0 / std::hypot(alpha, sigma)
                          : network.input == network_input::rectified_flow    ? 1.0 / (alpha + sigma)
@@ -76,7 +80,7 @@ inline network_maps maps_at(network_form const& network, noise_level level)
     bool const bounded = network.operation.what != x0_operation::kind::none;
     noise_level const seen{scale * (bounded ? std::max(alpha, 1e-30) : alpha), scale * sigma};
     prediction_map const map = to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);
-    return {scale, {scale * map.x_0.x, map.x_0.other}, {scale * map.epsilon.x, map.epsilon.other}};
+    return {scale, {scale * map.x_0.x, out * map.x_0.other}, {scale * map.epsilon.x, out * map.epsilon.other}};
 }
 
 /// A stage that calls the network at `level` and remembers what `form` says; its rows are still
@@ -91,8 +95,10 @@ inline stage network_call(network_form const& network, double time, noise_level 
     network_maps const maps = maps_at(network, level);
     auto const [alpha, sigma] = level;
     bool const bounded = network.operation.what != x0_operation::kind::none;
-    stage s{.time = network.time_scale * (network.clock == network_clock::path ? time : -0.25 * half_log_snr(level)),
-            .input_scale = maps.input_scale};
+    double const clock = network.clock == network_clock::edm        ? -0.25 * half_log_snr(level)
+                         : network.clock == network_clock::reversed ? 1.0 - time
+                                                                    : time;
+    stage s{.time = network.time_scale * clock, .input_scale = maps.input_scale};
     if (form == memory_form::x_0 || bounded)
         s.memory = maps.x_0;
     else if (form == memory_form::velocity)

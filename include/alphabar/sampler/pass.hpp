@@ -453,7 +453,7 @@ struct pass_buffers {
     static constexpr bool direct = std::is_same_v<T, C>;
     noise_reader<Source, C> noise;
     std::array<stored_reader<T, C>, direct ? 1 : bound_pass<C>::max_reads> arrays;
-    std::array<stored_reader<Output, C>, std::is_same_v<Output, C> ? 1 : 8> outputs;
+    std::array<stored_reader<Output, C>, std::is_same_v<Output, C> ? 1 : 15> outputs;
     stored_reader<T, C> state, mask;
     alignas(64) C memory[piece];
     alignas(64) C spread[piece];
