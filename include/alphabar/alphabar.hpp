@@ -15,14 +15,17 @@
 #include <alphabar/core/pair_map.hpp>
 #include <alphabar/core/philox.hpp>
 #include <alphabar/core/reduce.hpp>
+#include <alphabar/core/special.hpp>
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/threads.hpp>
 #include <alphabar/core/transform.hpp>
 #include <alphabar/grid/beta.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/ramp.hpp>
 #include <alphabar/grid/shift.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/grid/tabled.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>
 #include <alphabar/noise/counter_engines.hpp>

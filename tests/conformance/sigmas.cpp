@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Kind `sigmas`: grids of noise levels.
+// Kind `sigmas`: grids of noise levels and of times.
+#include "process.hpp"
+#include "solver_schedule.hpp"
 #include "support.hpp"
 
+#include <alphabar/grid/shift.hpp>
 #include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/grid/tabled.hpp>
+#include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 namespace conformance {
@@ -12,29 +19,137 @@ namespace {
 namespace ab = alphabar;
 
 /// The noise levels of a grid spec, the end included.
-template <class Spec>
-array levels(Spec const& spec)
+template <class Spec, class Path = ab::variance_exploding>
+array levels(Spec const& spec, Path const& path = {})
 {
     array sigmas;
-    for (ab::noise_level const level : ab::make_grid(ab::variance_exploding{}, spec).levels)
-        sigmas.push_back(level.sigma);
+    for (ab::noise_level const level : ab::make_grid(path, spec).levels)
+        sigmas.push_back(std::is_same_v<Path, ab::gaussian_diffusion> ? ab::sigma_ratio(level) : level.sigma);
     return sigmas;
 }
 
-using maker = array (*)(std::size_t n, ab::sigma_range const& range, json const& arguments);
+std::size_t count(json const& a) { return at(a, "n").get<std::size_t>(); }
 
-std::map<std::string, maker> const& makers()
+ab::sigma_range range_of(json const& a)
 {
-    static std::map<std::string, maker> const all = {
-        {"get_sigmas_karras",
-         [](std::size_t n, ab::sigma_range const& range, json const& a) {
-             return levels(ab::karras_grid(n, {.rho = value(a, "rho", 7.0), .range = range}));
+    if (!a.contains("sigma_min"))
+        return {};
+    return {.sigma_min = number(a["sigma_min"]), .sigma_max = number(at(a, "sigma_max"))};
+}
+
+array karras(json const& a)
+{
+    return levels(ab::karras_grid(count(a), {.rho = value(a, "rho", 7.0), .range = range_of(a)}));
+}
+array exponential(json const& a) { return levels(ab::exponential_grid(count(a), range_of(a))); }
+array polyexponential(json const& a)
+{
+    return levels(ab::polyexponential_grid(count(a), {.rho = value(a, "rho", 1.0), .range = range_of(a)}));
+}
+array vp(json const& a)
+{
+    return levels(
+        ab::vp_grid(count(a), {value(a, "beta_d", 19.9), value(a, "beta_min", 0.1)}, value(a, "eps_s", 1e-3)));
+}
+array kl_optimal(json const& a) { return levels(ab::kl_optimal_grid(count(a), range_of(a))); }
+array kl_optimal_through_end(json const& a)
+{
+    ab::sigma_range range = range_of(a);
+    range.end = ab::final_level::first;
+    range.through_end = true;
+    return levels(ab::kl_optimal_grid(count(a), range));
+}
+array flow(json const& a, ab::double_double shift)
+{
+    return levels(ab::flow_grid(count(a), {.shift = shift}), ab::rectified_flow{});
+}
+
+/// k-diffusion's get_sigmas on a table. The cases' n is the number of steps; only where there is none do they tell the length
+/// of the table, which is then the number of values without the last.
+array discrete_sigmas(json const& a, std::size_t values)
+{
+    if (!at(a, "n").is_null())
+        throw unsupported("the case does not name the length of its table");
+    ab::gaussian_diffusion const table(betas_of({{"schedule", at(a, "betas")}, {"arguments", a}, {"T", values - 1}}));
+    return levels(ab::normal_grid(values - 1), table);
+}
+
+std::map<std::string, array (*)(json const&)> const& makers()
+{
+    static std::map<std::string, array (*)(json const&)> const all = {
+        {"get_sigmas_karras", karras},
+        {"get_sigmas_exponential", exponential},
+        {"get_sigmas_polyexponential", polyexponential},
+        {"get_sigmas_vp", vp},
+        {"karras", karras},
+        {"exponential", exponential},
+        {"polyexponential", polyexponential},
+        {"vp", vp},
+        {"kl_optimal_comfy", kl_optimal},
+        {"kl_optimal_forge", kl_optimal_through_end},
+        {"flow_shift", [](json const& a) { return flow(a, number(at(a, "shift"))); }},
+        {"flow_time_shift_exponential",
+         [](json const& a) { return flow(a, ab::exponential_shift(number(at(a, "mu")))); }},
+        {"flow_time_shift_linear", [](json const& a) { return flow(a, number(at(a, "mu"))); }},
+        {"ays",
+         [](json const& a) {
+             return levels(ab::list_grid(count(a), numbers(at(a, "sigmas")), {.through_end = false}));
          }},
-        {"get_sigmas_exponential", [](std::size_t n, ab::sigma_range const& range,
-                                      json const&) { return levels(ab::exponential_grid(n, range)); }},
-        {"get_sigmas_polyexponential",
-         [](std::size_t n, ab::sigma_range const& range, json const& a) {
-             return levels(ab::polyexponential_grid(n, {.rho = value(a, "rho", 1.0), .range = range}));
+        {"iddpm",
+         [](json const& a) {
+             return ab::iddpm_levels(at(a, "M").get<std::size_t>(), number(at(a, "C_1")), number(at(a, "C_2")));
+         }},
+        {"iDDPMPrecond.u",
+         [](json const& a) {
+             array values;
+             for (json const& i : at(a, "index"))
+                 values.push_back(ab::iddpm_levels()[i.get<std::size_t>()]);
+             return values;
+         }},
+        {"calculate_shift",
+         [](json const& a) {
+             return array{ab::flux_mu(number(at(a, "image_seq_len")), value(a, "base_seq_len", 256.0),
+                                      value(a, "max_seq_len", 4096.0), value(a, "base_shift", 0.5),
+                                      value(a, "max_shift", 1.15))};
+         }},
+        {"compute_empirical_mu",
+         [](json const& a) { return array{ab::flux2_mu(number(at(a, "image_seq_len")), number(at(a, "num_steps")))}; }},
+        {"linear_quadratic_schedule",
+         [](json const& a) {
+             array values =
+                 levels(ab::linear_quadratic_grid(at(a, "num_steps").get<std::size_t>(),
+                                                  {.threshold_noise = number(at(a, "threshold_noise")),
+                                                   .linear_steps = value(a, "linear_steps", std::size_t{0})}),
+                        ab::rectified_flow{});
+             values.pop_back();
+             return values;
+         }},
+        {"AysSchedules",
+         [](json const& a) {
+             static std::map<std::string, ab::level_list> const names = {
+                 {"StableDiffusionTimesteps", ab::level_list::ays_sd15_times},
+                 {"StableDiffusionSigmas", ab::level_list::ays_sd15},
+                 {"StableDiffusionXLTimesteps", ab::level_list::ays_sdxl_times},
+                 {"StableDiffusionXLSigmas", ab::level_list::ays_sdxl},
+                 {"StableDiffusionVideoSigmas", ab::level_list::ays_svd}};
+             std::string const name = at(a, "name").get<std::string>();
+             ab::level_list const list = names.at(name);
+             auto const values = ab::values_of(list);
+             return name.ends_with("Sigmas") ? levels(ab::list_grid(values.size() - 1, list))
+                                             : array(values.begin(), values.end());
+         }},
+        {"get_time_steps",
+         [](json const& a) {
+             return solver_schedule(a).grid_times(at(a, "skip_type").get<std::string>(), number(at(a, "t_T")),
+                                                  number(at(a, "t_0")), at(a, "N").get<std::size_t>());
+         }},
+        {"get_snr",
+         [](json const& a) {
+             ab::gaussian_diffusion const table(ab::cosine_betas(at(a, "steps").get<std::size_t>()));
+             array values;
+             for (json const& i : at(a, "index"))
+                 values.push_back(table.snr(i.get<std::size_t>()));
+             return values;
          }},
     };
     return all;
@@ -46,18 +161,13 @@ void replay_sigmas(verdict& v)
 {
     json const& given = v.given();
     std::string const family = at(given, "family").get<std::string>(), name = at(given, "function").get<std::string>();
-    if (v.in_ulps())
-        throw unsupported("sigma grids to 0.51 ulp: theirs are computed in double");
+    json const& a = at(given, "arguments");
     if (name == "DiscreteSchedule.get_sigmas")
-        throw unsupported("the case does not name the length of its table");
+        return v.compare("values", discrete_sigmas(a, at(v.expect(), "values").size()));
     auto const maker = makers().find(name);
     if (maker == makers().end())
         throw unsupported(family + "'s " + name);
-    json const& a = at(given, "arguments");
-    ab::sigma_range range;
-    if (a.contains("sigma_min"))
-        range = {number(at(a, "sigma_min")), number(at(a, "sigma_max"))};
-    v.compare("values", maker->second(at(a, "n").get<std::size_t>(), range, a));
+    v.compare("values", maker->second(a));
 }
 
 } // namespace conformance

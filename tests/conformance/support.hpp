@@ -54,7 +54,8 @@ public:
     json const& expect() const { return *expect_; }
     bool expects(std::string const& name) const { return expect_->contains(name); }
 
-    /// max|got - want| / max|want|; for each sample where the case says so.
+    /// max|got - want| / max|want|; for each sample where the case says so. In units in the last place where the case counts
+    /// in them.
     void compare(std::string const& name, std::span<double const> got);
     /// The same for one array under expect[name], a map by index ("samples": {"0": [...]}).
     void compare(std::string const& name, std::string const& index, std::span<double const> got);
@@ -90,6 +91,9 @@ private:
     std::set<std::string> compared_;
     std::map<std::string, std::set<std::string>> indices_;
 };
+
+/// |got - want| in units of the last place of the double nearest to `want`; what is exactly 0 or infinite must be met.
+double ulps(double got, std::string const& want);
 
 // ---- stand-ins --------------------------------------------------------------------------------------------
 

@@ -12,9 +12,7 @@
 #include <limits>
 
 namespace conformance {
-namespace {
 
-/// |got - want| in units of the last place of the double nearest to `want`; what is exactly 0 or infinite must be met.
 double ulps(double got, std::string const& want)
 {
     double const nearest = number(json(want));
@@ -29,8 +27,6 @@ double ulps(double got, std::string const& want)
     wide const difference = wide(got) - wide(want);
     return std::abs((difference / wide(unit)).convert_to<double>());
 }
-
-} // namespace
 
 void replay_table(verdict& v)
 {

@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/grid/beta.hpp>
 
-#include <boost/math/distributions/beta.hpp>
 #include <doctest/doctest.h>
 #include <support/table.hpp>
 
+#include <cmath>
 #include <stdexcept>
+#include <vector>
 
 using namespace alphabar;
-
-TEST_CASE("the quantile function agrees with Boost's")
-{
-    for (double a : {0.3, 0.6, 1.0, 2.5})
-        for (double b : {0.6, 1.7})
-            for (double p : {1e-6, 0.01, 0.3, 0.5, 0.77, 0.999}) {
-                double const want = boost::math::quantile(boost::math::beta_distribution<>(a, b), p);
-                CHECK(beta_quantile(a, b, p) == doctest::Approx(want).epsilon(1e-12));
-                CHECK(incomplete_beta(a, b, want) == doctest::Approx(p).epsilon(1e-12));
-            }
-    CHECK(beta_quantile(0.6, 0.6, 0.0) == 0.0);
-    CHECK(beta_quantile(0.6, 0.6, 1.0) == 1.0);
-}
 
 TEST_CASE("Beta(1, 1) is uniform, and the ends are pinned")
 {
@@ -30,9 +18,24 @@ TEST_CASE("Beta(1, 1) is uniform, and the ends are pinned")
     CHECK(g.levels[8] == path.level(0));
     grid const uniform = make_grid(variance_exploding{}, beta_grid(3, {.alpha = 1, .beta = 1}));
     CHECK(uniform.levels[1].sigma == doctest::Approx(40.001));
-    auto const sigmas = beta_sigmas(0.03, 14.6, 9);
-    CHECK(sigmas.front() == 14.6);
-    CHECK(sigmas.back() == 0.03);
+}
+
+TEST_CASE("of the time: SciPy's quantiles, ComfyUI's rounding, repetitions dropped")
+{
+    using times = std::vector<double>;
+    auto const path = support::table();
+    auto const rounded = [&](std::size_t n) {
+        return make_grid(path, beta_time_grid(n, {.range = {.round_times = true}}));
+    };
+    CHECK(rounded(8).times == times{999, 942, 823, 670, 500, 329, 176, 57});
+    CHECK(rounded(20).times ==
+          times{999, 986, 959, 922, 876, 823, 765, 703, 637, 569, 500, 430, 362, 296, 234, 176, 123, 77, 40, 13});
+    CHECK(rounded(200).steps() == 199);
+    grid const g = make_grid(path, beta_time_grid(8));
+    for (std::size_t i = 0; i < 8; ++i)
+        CHECK(std::abs(g.times[i] - rounded(8).times[i]) <= 0.5);
+    CHECK(make_grid(rectified_flow{}, beta_time_grid(5, {.alpha = 1, .beta = 1})).times[2] ==
+          doctest::Approx(0.001 + 0.999 * 0.6));
 }
 
 TEST_CASE("bad parameters are said")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
 
 #include <doctest/doctest.h>
 #include <support/table.hpp>
@@ -69,6 +70,67 @@ TEST_CASE("the formulas")
     }
     // rho = 1 is linear
     CHECK(make_grid(variance_exploding{}, karras_grid(3, {.rho = 1})).levels[1].sigma == Approx(40.001));
+}
+
+TEST_CASE("through the end: N + 1 levels, the last one kept or replaced")
+{
+    sigma_range range{.sigma_min = 0.03, .sigma_max = 12.0, .end = final_level::first, .through_end = true};
+    grid const kept = make_grid(variance_exploding{}, exponential_grid(6, range));
+    CHECK(kept.levels.back() == noise_level{1.0, 0.03});
+    CHECK(kept.end_time == 0.03);
+    CHECK(kept.levels[3].sigma == Approx(std::sqrt(0.03 * 12.0)).epsilon(1e-15));
+    range.end = final_level::zero;
+    grid const replaced = make_grid(variance_exploding{}, exponential_grid(6, range));
+    CHECK(replaced.levels.back() == noise_level{1.0, 0.0});
+    CHECK(replaced.levels[5] == kept.levels[5]);
+}
+
+TEST_CASE("bong-tangent: RES4LYF's numbers")
+{
+    auto const sigmas = [](std::size_t n) {
+        std::vector<double> s;
+        for (noise_level level : make_grid(rectified_flow{}, bong_tangent_grid(n)).levels)
+            s.push_back(level.sigma);
+        return s;
+    };
+    std::vector<double> const eight{1.0,
+                                    0.9713438781732046,
+                                    0.9294229578684781,
+                                    0.8628878668400675,
+                                    0.7442997071528249,
+                                    0.5,
+                                    0.21312161793473747,
+                                    0.06964603330644503,
+                                    0.0};
+    for (std::size_t i = 0; i <= 8; ++i)
+        CHECK(sigmas(8)[i] == Approx(eight[i]).epsilon(1e-14));
+    CHECK(sigmas(3)[1] == Approx(0.861992645089179).epsilon(1e-14));
+    CHECK(sigmas(2)[1] == Approx(0.5).epsilon(1e-15));
+    CHECK(sigmas(1) == std::vector<double>{1.0, 0.0});
+    for (std::size_t n = 1; n <= 1000; ++n)
+        CHECK(sigmas(n).size() == n + 1);
+}
+
+TEST_CASE("linear-quadratic: value and slope are continuous, every N falls")
+{
+    auto const t = make_grid(rectified_flow{}, linear_quadratic_grid(64)).times;
+    CHECK(t[32] == Approx(0.975).epsilon(1e-14));
+    CHECK(t[0] - t[1] == Approx(t[31] - t[32]).epsilon(1e-12));
+    double const second = t[33] - 2 * t[34] + t[35];
+    CHECK(t[31] - 2 * t[32] + t[33] == Approx(second / 2).epsilon(1e-10)); // half a parabola's bend at the joint
+    CHECK(t[63] == Approx(-second + 2 * t[62] - t[61] + 2 * second).epsilon(1e-12));
+    for (std::size_t n = 1; n <= 1000; ++n)
+        CHECK(make_grid(rectified_flow{}, linear_quadratic_grid(n)).steps() == n);
+    CHECK_THROWS_AS(linear_quadratic_grid(4, {.linear_steps = 4}), std::invalid_argument);
+    CHECK_THROWS_AS(linear_quadratic_grid(4, {.threshold_noise = 1.0}), std::invalid_argument);
+}
+
+TEST_CASE("the VP grid of k-diffusion is the normal grid of EDM's VP path, in sigma")
+{
+    grid const g = make_grid(variance_exploding{}, vp_grid(10)), of_path = make_grid(edm_vp{}, normal_grid(10));
+    for (std::size_t i = 0; i < 10; ++i)
+        CHECK(g.levels[i].sigma == Approx(sigma_ratio(of_path.levels[i])).epsilon(1e-14));
+    CHECK_THROWS_AS(vp_grid(10, {}, 1.0), std::invalid_argument);
 }
 
 TEST_CASE("one step is at sigma_max")

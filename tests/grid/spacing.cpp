@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 
 #include <doctest/doctest.h>
 #include <support/table.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 using namespace alphabar;
@@ -110,6 +113,98 @@ TEST_CASE("one step, and one time, work")
     CHECK(make_grid(support::table(1), trailing_grid(1)).times == times{0});
     CHECK(make_grid(support::table(1), linspace_grid(1)).times == times{0});
     CHECK(make_grid(support::table(1), linspace_grid(1, {.without_lowest = true})).times == times{0});
+}
+
+TEST_CASE("grids known by name, every N: NumPy's numbers, and the exact ones beside them")
+{
+    for (auto const& [T, simple, legacy, uniform, lcm] :
+         {std::tuple(1000u, 17933979257447489297u, 773718429289215079u, 7113004362284315567u, 8221390933412568789u),
+          std::tuple(50u, 688258596248086554u, 1099012004797119605u, 755420835900205222u, 688258596248086554u)}) {
+        auto const path = support::table(T);
+        auto const hash = [&](std::size_t last, auto make) {
+            std::uint64_t h = 0;
+            for (std::size_t n = 1; n <= last; ++n)
+                for (double t : make_grid(path, make(n)).times)
+                    h = h * 31 + static_cast<std::uint64_t>(t + 2);
+            return h;
+        };
+        CHECK(hash(T, [](std::size_t n) { return simple_grid(n, arithmetic::numpy); }) == simple);
+        CHECK(hash(T - 1, [](std::size_t n) { return legacy_ddpm_grid(n, arithmetic::numpy); }) == legacy);
+        CHECK(hash(T, [](std::size_t n) { return ddim_uniform_grid(n); }) == uniform);
+        CHECK(hash(50, [](std::size_t n) { return lcm_grid(n); }) == lcm);
+        for (std::size_t n = 1; n <= T; ++n) {
+            times const exact = make_grid(path, simple_grid(n)).times,
+                        numpy = make_grid(path, simple_grid(n, arithmetic::numpy)).times;
+            bool ok = exact.size() == n && exact.front() == T - 1;
+            for (std::size_t i = 0; i < n; ++i)
+                ok = ok && std::abs(exact[i] - numpy[i]) <= 1 && exact[i] == static_cast<double>(T - 1 - i * T / n);
+            ok = ok && make_grid(path, legacy_ddpm_grid(n)).steps() == n &&
+                 make_grid(path, sgm_uniform_grid(n)).steps() == n && make_grid(path, normal_grid(n)).steps() == n &&
+                 make_grid(path, smoothstep_grid(n)).steps() == n;
+            if (!ok)
+                FAIL("T " << T << ", N " << n);
+        }
+    }
+    auto const path = support::table();
+    CHECK(make_grid(path, ddim_quad_grid(10, {.rounding = arithmetic::numpy})).times ==
+          times{800, 632, 483, 355, 246, 158, 88, 39, 9, 0});
+    CHECK(make_grid(path, ddim_quad_grid(20, {.steps_offset = 1, .rounding = arithmetic::numpy})).times ==
+          times{801, 719, 641, 568, 499, 435, 375, 320, 269, 222, 180, 142, 109, 80, 56, 36, 20, 9, 3, 1});
+    CHECK(make_grid(path, smoothstep_grid(9, {.round_times = true})).times ==
+          times{999, 965, 873, 740, 582, 417, 259, 126, 34});
+    CHECK(make_grid(path, lcm_grid(4)).times == times{999, 759, 499, 259}); // diffusers, 4 steps of 50
+    CHECK(make_grid(path, respaced_grid("ddim5")).times == times{800, 600, 400, 200, 0});
+    CHECK(make_grid(path, respaced_grid("1,1")).times == times{500, 0});
+    CHECK(make_grid(path, normal_grid(7)).times == linspace_times(1000, 7, {.rounded = false}));
+    CHECK(make_grid(path, sgm_uniform_grid(4)).times == times{999, 749.25, 499.5, 249.75});
+}
+
+TEST_CASE("dpm-solver's grids of time end at the path's first time")
+{
+    vp_sde const path{};
+    grid const g = make_grid(path, time_quadratic_grid(4)),
+               u = make_grid(path, sgm_uniform_grid(4, {.end = final_level::first}));
+    times const want{1.0, 0.5744210412256314, 0.26606138830084197, 0.0749210412256314};
+    for (std::size_t i = 0; i < 4; ++i) {
+        CHECK(g.times[i] == doctest::Approx(want[i]).epsilon(1e-14));
+        CHECK(u.times[i] == doctest::Approx(1.0 - 0.999 * static_cast<double>(i) / 4).epsilon(1e-15));
+    }
+    CHECK(g.levels.back() == path.level(1e-3));
+    CHECK(g.end_time == 1e-3);
+}
+
+TEST_CASE("times mapped for the network, the levels as they were")
+{
+    grid const plain = make_grid(rectified_flow{}, trailing_grid(4)),
+               g = make_grid(rectified_flow{}, with_times(trailing_grid(4), [](double t) { return 1000 * (1 - t); }));
+    CHECK(g.times == times{0, 250, 500, 750});
+    CHECK(g.end_time == 1000);
+    CHECK(g.levels == plain.levels);
+}
+
+TEST_CASE("a path clipped at lambda")
+{
+    auto const path = gaussian_diffusion(cosine_betas(1000));
+    auto const cut = clipped(path, -5.1);
+    CHECK(half_log_snr(path.level(cut.final_time())) >= -5.1);
+    CHECK(half_log_snr(path.level(cut.final_time() + 1)) < -5.1);
+    CHECK(make_grid(cut, linspace_grid(5)).times == linspace_times(cut.T(), 5));
+    CHECK(make_grid(cut, karras_grid(5)).times.front() == cut.final_time());
+    auto const sde = clipped(vp_sde{}, -3.0);
+    CHECK(half_log_snr(sde.level(sde.final_time())) == doctest::Approx(-3.0).epsilon(1e-14));
+    CHECK(make_grid(sde, trailing_grid(3)).times.front() == sde.final_time());
+    CHECK(clipped(vp_sde{}, -100.0).final_time() == 1.0);
+    CHECK_THROWS_AS(clipped(path, 100.0), std::invalid_argument);
+}
+
+TEST_CASE("where image to image begins")
+{
+    CHECK(begin_of_strength(50, 0.8) == 10);
+    CHECK(begin_of_strength(50, 1.0) == 0);
+    CHECK(begin_of_strength(30, 0.75) == 8);       // floor(22.5) = 22 steps
+    CHECK(begin_of_strength(30, 0.75, true) == 7); // flow pipelines: 23 steps
+    CHECK_THROWS_AS(begin_of_strength(50, 0.0), std::invalid_argument);
+    CHECK_THROWS_AS(begin_of_strength(50, 1.1), std::invalid_argument);
 }
 
 TEST_CASE("bad numbers are said")

@@ -135,6 +135,7 @@ double sigma_of(Path const&, noise_level level)
 struct grid_point {
     double time;
     noise_level level;
+    friend bool operator==(grid_point const&, grid_point const&) = default;
 };
 
 /// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond
@@ -170,26 +171,35 @@ grid_point point_at_time(Path const& path, double time)
     return {time, path.level(time)};
 }
 
-/// The grid of these calls, ended as `end` says. Throws as `check` does.
+/// Where a grid of the path ends.
 template <noise_path Path>
-grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end, std::string_view function)
+grid_point end_of(Path const& path, final_level end)
 {
-    grid g{.times = {},
-           .levels = {},
-           .end_time = end == final_level::zero ? 0.0 : first_time(path),
-           .usual = usual_prediction(path)};
+    return end == final_level::zero ? grid_point{0.0, {1.0, 0.0}} : point_at_time(path, first_time(path));
+}
+
+/// The grid of these calls, ended at `end`. Throws as `check` does.
+template <noise_path Path>
+grid grid_of_points(Path const& path, std::vector<grid_point> const& points, grid_point const& end,
+                    std::string_view function)
+{
+    grid g{.times = {}, .levels = {}, .end_time = end.time, .usual = usual_prediction(path)};
     g.times.reserve(points.size());
     g.levels.reserve(points.size() + 1);
     for (grid_point const& p : points) {
         g.times.push_back(p.time);
         g.levels.push_back(p.level);
     }
-    noise_level const last = end == final_level::zero ? noise_level{1.0, 0.0} : path.level(first_time(path));
-    if (!points.empty() && points.back().level == last) // the last step stands still
+    if (!points.empty() && points.back().level == end.level) // the last step stands still
         g.direction = grid::course::as_given;
-    g.levels.push_back(last);
+    g.levels.push_back(end.level);
     check(g, function);
     return g;
+}
+template <noise_path Path>
+grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end, std::string_view function)
+{
+    return grid_of_points(path, points, end_of(path, end), function);
 }
 
 /// The grid that `spec` makes on `path`; a ready grid stands for itself. Throws as `check` does.

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// The shift of flow models: every noise ratio of a grid times a factor.
+// Grids of flow models: shifted, stretched, logit-normal.
 #pragma once
 
+#include <alphabar/core/double_double.hpp>
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/special.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/ramp.hpp>
+#include <alphabar/schedule/paths.hpp>
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <cstddef>
+#include <optional>
 
 namespace alphabar {
 
@@ -30,6 +36,91 @@ auto shifted_grid(Spec const& spec, double shift)
         }
         check(g, "shifted_grid");
         return g;
+    };
+}
+
+/// A straight line through (256 tokens, 0.5) and (4096, 1.15): Flux' mu of the number of image tokens (calculate_shift).
+/// Other models have other points: LTX (1024, 0.95) and (4096, 2.05), Qwen-Image (256, 0.5) and (8192, 0.9).
+constexpr double flux_mu(double tokens, double few = 256.0, double many = 4096.0, double low = 0.5, double high = 1.15)
+{
+    return low + (tokens - few) * ((high - low) / (many - few));
+}
+
+/// Flux 2's mu: straight lines in the number of tokens fitted for 200 steps and for 10, between them, and beyond, straight in
+/// the number of steps; above 4300 tokens that of 200 steps.
+constexpr double flux2_mu(double tokens, double steps)
+{
+    double const m_200 = 1.6927e-4 * tokens + 0.45666666, m_10 = 8.73809524e-5 * tokens + 1.89833333;
+    return tokens > 4300.0 ? m_200 : m_200 + (m_200 - m_10) / 190.0 * (steps - 200.0);
+}
+
+/// The factor e^mu of a shift given by its logarithm (diffusers' time_shift_type = "exponential"; "linear" is mu itself).
+inline double_double exponential_shift(double mu) { return exp(double_double(mu)); }
+
+struct flow_options {
+    double_double shift = 1.0;    ///< every sigma / alpha times it
+    double power = 1.0;           ///< and before that to this power (the `sigma` of time_shift)
+    std::optional<double> last{}; ///< t of the last of N equally spaced calls; without: N equal intervals from 1 to 0
+    std::optional<double> terminal{}; ///< 1 - t times the factor that brings the last call to t = terminal
+};
+
+/// N calls at t = shift / (shift + (1 / x - 1)^power), x from 1 down in equal steps, then 0: Stable Diffusion 3, Flux, Wan,
+/// Qwen-Image, LTX. Every t is within 0.51 units in the last place of the exact value. A grid of one step is at t = 1, which no
+/// stretch moves.
+///
+/// Throws std::invalid_argument unless N >= 1, shift and power are positive, last lies in (0, 1) and terminal in [0, 1).
+/// Source: Esser et al. 2024, arXiv 2403.03206, (23); diffusers' stretch_shift_to_terminal.
+inline auto flow_grid(std::size_t n, flow_options const& o = {})
+{
+    require(o.shift.high > 0.0 && std::isfinite(o.shift.high), "flow_grid", "shift", o.shift.high,
+            "it must be positive");
+    require(o.power > 0.0 && std::isfinite(o.power), "flow_grid", "power", o.power, "it must be positive");
+    require(!o.last || (*o.last > 0.0 && *o.last < 1.0), "flow_grid", "last", o.last.value_or(0),
+            "it must lie in (0, 1)");
+    require(!o.terminal || (*o.terminal >= 0.0 && *o.terminal < 1.0), "flow_grid", "terminal", o.terminal.value_or(0),
+            "it must lie in [0, 1)");
+    return [n, o](rectified_flow const& path) -> grid {
+        double_double const one(1.0);
+        auto const clean = [&](double_double u) {                                       // 1 - t
+            double_double const part = u * (one - double_double(o.last.value_or(0.0))); // 1 - x
+            if (part.high == 0.0 || part.high == 1.0)
+                return part;
+            double_double const ratio = part / (one - part), raised = o.power == 1.0 ? ratio : pow(ratio, o.power);
+            return raised / (o.shift + raised);
+        };
+        double_double factor = one;
+        if (o.terminal && n > 1) {
+            double const k = static_cast<double>(n);
+            factor = (one - double_double(*o.terminal)) / clean(o.last ? one : double_double(k - 1) / double_double(k));
+        }
+        return detail::ramp(
+            path, n, {.through_end = !o.last},
+            [&](double_double u) { return point_at_time(path, (one - factor * clean(u)).high); }, "flow_grid");
+    };
+}
+
+struct logit_normal_options {
+    double mean = 0.0; ///< Ideogram adds log(tokens / 1024) / 2
+    double deviation = 1.75;
+    double log_snr_min = -18.0;
+    double log_snr_max = 15.0;
+};
+
+/// t = S(mean - deviation q(i / N)), S(y) = 1 / (1 + e^-y), q the quantile function of N(0, 1), within S(-log_snr / 2) of both
+/// ends; then 0 (Ideogram 4, stable-diffusion.cpp). Throws std::invalid_argument unless N >= 1 and deviation > 0.
+inline auto logit_normal_grid(std::size_t n, logit_normal_options const& o = {})
+{
+    require(o.deviation > 0.0 && std::isfinite(o.deviation), "logit_normal_grid", "deviation", o.deviation,
+            "it must be positive");
+    return [n, o](rectified_flow const& path) -> grid {
+        auto const logit = [&](double_double u) {
+            return std::clamp(o.mean - o.deviation * normal_quantile(u.high), -0.5 * o.log_snr_max,
+                              -0.5 * o.log_snr_min);
+        };
+        return detail::ramp(
+            path, n, {.through_end = true},
+            [&](double_double u) { return point_at_time(path, 1.0 / (1.0 + std::exp(-logit(u)))); },
+            "logit_normal_grid");
     };
 }
 

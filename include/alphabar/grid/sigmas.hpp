@@ -1,88 +1,42 @@
 // SPDX-License-Identifier: MIT
 //
-// Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, a list.
+// Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, VP, bong-tangent, linear-quadratic,
+// logit-normal, a list.
 #pragma once
 
+#include <alphabar/core/double_double.hpp>
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/ramp.hpp>
+#include <alphabar/schedule/continuous.hpp>
 
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace alphabar {
-
-/// The ends of a sigma grid, in `sigma_of` the path. Without: the path's own, first_time and
-/// final_time, with their exact times.
-struct sigma_range {
-    std::optional<double> sigma_min{};
-    std::optional<double> sigma_max{};
-    final_level end = final_level::zero;
-    /// The nearest integers as times, as diffusers' Karras grids have; the levels stay.
-    bool round_times = false;
-};
-
-/// N calls at the noise levels between(u, sigma_min, sigma_max), u = i / (N - 1), from u = 0 at
-/// sigma_max to u = 1 at sigma_min. The ends are sigma_max and sigma_min themselves; one step is at
-/// sigma_max. `between` falls in u.
-///
-/// Throws std::invalid_argument unless N >= 1 and 0 < sigma_min < sigma_max < infinity.
-template <noise_path Path, class Between>
-grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Between const& between,
-                std::string_view function)
-{
-    require(n >= 1, function, "the number of steps", n, "at least 1 is needed");
-    auto const end_point = [&](std::optional<double> const& given, double time) {
-        return given ? point_at_sigma(path, *given) : point_at_time(path, time);
-    };
-    grid_point const first = end_point(range.sigma_max, path.final_time());
-    grid_point const last = end_point(range.sigma_min, first_time(path));
-    double const high = range.sigma_max.value_or(sigma_of(path, first.level));
-    double const low = range.sigma_min.value_or(sigma_of(path, last.level));
-    require(std::isfinite(high), function, "sigma_max", high,
-            "it must be finite: give one where the path ends at alpha = 0");
-    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
-    std::vector<grid_point> points;
-    points.reserve(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        double const u = n == 1 ? 0.0 : static_cast<double>(i) / static_cast<double>(n - 1);
-        points.push_back(i == 0 ? first : i + 1 == n ? last : point_at_sigma(path, between(u, low, high)));
-        if (range.round_times)
-            points.back().time = std::nearbyint(points.back().time);
-    }
-    return grid_of_points(path, points, range.end, function);
-}
 
 struct karras_options {
     double rho = 7.0;
     sigma_range range{};
 };
 
-/// sigma = (sigma_max^(1/rho) + u (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho. Throws as
-/// sigma_grid does, and unless rho > 0. Source: Karras et al. 2022, arXiv 2206.00364, (5).
+/// (sigma_max^(1/rho) + u (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho. Karras et al. 2022, arXiv 2206.00364, (5).
+inline auto karras_law(double rho)
+{
+    return [rho](double_double low, double_double high) {
+        double_double const power = double_double(1.0) / double_double(rho), top = pow(high, power);
+        return [=, step = pow(low, power) - top](double_double u) { return pow(top + u * step, rho); };
+    };
+}
+
+/// `karras_law`. Throws as sigma_grid does, and unless rho > 0.
 inline auto karras_grid(std::size_t n, karras_options const& o = {})
 {
     require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho, "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(
-            path, n, o.range,
-            [rho = o.rho](double u, double low, double high) {
-                double const top = std::pow(high, 1.0 / rho);
-                return std::pow(top + u * (std::pow(low, 1.0 / rho) - top), rho);
-            },
-            "karras_grid");
-    };
-}
-
-/// Equal steps in log sigma, that is in lambda. Throws as sigma_grid does.
-inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
-{
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(
-            path, n, range, [](double u, double low, double high) { return high * std::exp(u * std::log(low / high)); },
-            "exponential_grid");
+        return sigma_grid(path, n, o.range, karras_law(o.rho), "karras_grid");
     };
 }
 
@@ -92,31 +46,121 @@ struct polyexponential_options {
 };
 
 /// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as
-/// sigma_grid does.
+/// sigma_grid does, and unless rho > 0.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
     require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho, "it must be positive");
     return [n, o]<noise_path Path>(Path const& path) -> grid {
         return sigma_grid(
             path, n, o.range,
-            [rho = o.rho](double u, double low, double high) {
-                return low * std::exp(std::pow(1.0 - u, rho) * std::log(high / low));
+            [rho = o.rho](double_double low, double_double high) {
+                return [=, range = log(high / low)](double_double u) {
+                    double_double const ramp = double_double(1.0) - u;
+                    return low * exp((rho == 1.0 ? ramp : pow(ramp, rho)) * range);
+                };
             },
             "polyexponential_grid");
     };
 }
 
-/// sigma = tan((1 - u) atan sigma_max + u atan sigma_min). Throws as sigma_grid does.
+/// Equal steps in log sigma, that is in lambda: also diffusers' use_lu_lambdas, dpm-solver's logSNR (with end = first and
+/// through_end), and EDM's grid for VE. Throws as sigma_grid does.
+inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
+{
+    return polyexponential_grid(n, {.rho = 1.0, .range = range});
+}
+
+/// sigma = tan((1 - u) atan sigma_max + u atan sigma_min). Throws as sigma_grid does. The WebUI's form has N + 1 levels and
+/// ends at sigma_min: through_end and final_level::first.
 /// Source: Sabour et al. 2024 (Align Your Steps), arXiv 2404.14507, theorem 3.1.
 inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 {
     return [n, range]<noise_path Path>(Path const& path) -> grid {
         return sigma_grid(
             path, n, range,
-            [](double u, double low, double high) {
-                return std::tan((1.0 - u) * std::atan(high) + u * std::atan(low));
+            [](double_double low, double_double high) {
+                return [top = atan_over_half_pi(high), bottom = atan_over_half_pi(low)](double_double u) {
+                    auto const [sine, cosine] = sin_cos_half_pi(top + u * (bottom - top));
+                    return sine / cosine;
+                };
             },
             "kl_optimal_grid");
+    };
+}
+
+/// k-diffusion's get_sigmas_vp: sigma / alpha of EDM's form of the VP SDE at equal steps of time from 1 to `first_time`, for
+/// networks in sigma. Throws as sigma_grid does, and unless 0 < first_time < 1.
+inline auto vp_grid(std::size_t n, edm_vp const& vp = {}, double first_time = 1e-3)
+{
+    require(first_time > 0.0 && first_time < 1.0, "vp_grid", "first_time", first_time, "it must lie in (0, 1)");
+    return [n, vp, first_time]<noise_path Path>(Path const& path) -> grid {
+        return sigma_grid(
+            path, n, {.sigma_min = vp.sigma_ratio(first_time), .sigma_max = vp.sigma_ratio(1.0)},
+            [&](double_double, double_double) {
+                return [&](double_double u) {
+                    return vp.exact_sigma_ratio(double_double(1.0) + u * double_double::exact_sum(first_time, -1.0));
+                };
+            },
+            "vp_grid");
+    };
+}
+
+/// Two arc-tangent segments that meet at half the range (RES4LYF's bong_tangent), with N + 1 levels down to 0: with M = N + 2
+/// and p = floor(3 M / 5), x = u N and A(x) = atan(8 (p - x) / M) before x = p - 1, atan(-8 (x - p + 1) / M) from there on,
+/// each segment scaled to its half. A grid of one step is at sigma_max. Throws as sigma_grid does.
+inline auto bong_tangent_grid(std::size_t n, sigma_range range = {})
+{
+    range.through_end = true;
+    return [n, range]<noise_path Path>(Path const& path) -> grid {
+        double const m = static_cast<double>(n) + 2.0, p = std::floor(3.0 * m / 5.0), joint = p - 1.0;
+        return sigma_grid(
+            path, n, range,
+            [=](double_double, double_double high) {
+                auto const segment = [m](double x, double first, double last, double pivot) {
+                    auto const a = [&](double y) { return std::atan(8.0 * (pivot - y) / m); };
+                    return 0.5 * (a(x) - a(last)) / (a(first) - a(last));
+                };
+                return [=](double_double u) {
+                    double const x = u.high * static_cast<double>(n);
+                    return high * double_double(x < joint ? 0.5 + segment(x, 0.0, joint, p)
+                                                          : segment(x, joint, m - 2.0, joint));
+                };
+            },
+            "bong_tangent_grid");
+    };
+}
+
+struct linear_quadratic_options {
+    double threshold_noise = 0.025; ///< how far the linear part goes
+    std::size_t linear_steps = 0;   ///< 0: N / 2
+    sigma_range range{};
+};
+
+/// sigma_max (1 - q), q rising linearly to threshold_noise in linear_steps steps and then as a parabola with the same value
+/// and slope there, to q = 1 at the end (Mochi, LTX-Video). A grid of one step is at sigma_max.
+///
+/// Throws as sigma_grid does, and unless 0 < threshold_noise < 1 and linear_steps < N.
+inline auto linear_quadratic_grid(std::size_t n, linear_quadratic_options o = {})
+{
+    o.range.through_end = true;
+    o.linear_steps = o.linear_steps > 0 ? o.linear_steps : n / 2;
+    require(o.threshold_noise > 0.0 && o.threshold_noise < 1.0, "linear_quadratic_grid", "threshold_noise",
+            o.threshold_noise, "it must lie in (0, 1)");
+    require(n == 1 || o.linear_steps < n, "linear_quadratic_grid", "linear_steps", o.linear_steps,
+            "it must be below N");
+    return [n, o]<noise_path Path>(Path const& path) -> grid {
+        double const linear = static_cast<double>(o.linear_steps), rest = static_cast<double>(n) - linear;
+        double const slope = linear > 0.0 ? o.threshold_noise / linear : 0.0;
+        double const bend = (1.0 - o.threshold_noise - slope * rest) / (rest * rest);
+        return sigma_grid(
+            path, n, o.range,
+            [=](double_double, double_double high) {
+                return [=](double_double u) {
+                    double const x = u.high * (linear + rest), beyond = x > linear ? x - linear : 0.0;
+                    return high * double_double(1.0 - (slope * x + bend * beyond * beyond));
+                };
+            },
+            "linear_quadratic_grid");
     };
 }
 

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// Equally spaced times: leading, trailing, linspace.
+// Grids spaced in time: leading, trailing, linspace, and the others that users know by name.
 #pragma once
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/ramp.hpp>
+#include <alphabar/schedule/rescale.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace alphabar {
@@ -117,17 +124,14 @@ grid grid_of_times(Path const& path, std::vector<double> const& times, final_lev
     return grid_of_points(path, points, end, function);
 }
 
+inline constexpr auto linear_law = between([](double_double v) { return v; });
+
 /// n equal intervals from the path's final time to its end.
 template <noise_path Path>
 grid equal_intervals(Path const& path, std::size_t n, final_level end, std::string_view function)
 {
-    require(n >= 1, function, "the number of steps", n, "at least 1 is needed");
-    double const first = path.final_time(), last = end == final_level::zero ? 0.0 : first_time(path);
-    std::vector<grid_point> points;
-    points.reserve(n);
-    for (std::size_t i = 0; i < n; ++i)
-        points.push_back(point_at_time(path, first + (last - first) * static_cast<double>(i) / static_cast<double>(n)));
-    return grid_of_points(path, points, end, function);
+    std::optional<double> const low = end == final_level::zero ? std::optional(0.0) : std::nullopt;
+    return time_grid(path, n, {.sigma_min = low, .end = end, .through_end = true}, linear_law, function);
 }
 
 } // namespace detail
@@ -164,6 +168,134 @@ inline auto linspace_grid(std::size_t n, spacing_options const& o = {})
     };
 }
 
+/// times = t_max + u (t_min - t_max): k-diffusion's get_sigmas, ComfyUI's and the WebUI's "normal" and "uniform", EDM's grid
+/// for VP. Throws as time_grid does.
+inline auto normal_grid(std::size_t n, sigma_range const& range = {})
+{
+    return [n, range]<noise_path Path>(Path const& path) -> grid {
+        return time_grid(path, n, range, detail::linear_law, "normal_grid");
+    };
+}
+
+/// The same with u = i / N ("SGM Uniform"); dpm-solver's time_uniform with end = first.
+inline auto sgm_uniform_grid(std::size_t n, sigma_range range = {})
+{
+    range.through_end = true;
+    return normal_grid(n, range);
+}
+
+/// sqrt t in equal steps (dpm-solver's time_quadratic). Throws as time_grid does.
+inline auto time_quadratic_grid(std::size_t n, sigma_range range = {.end = final_level::first})
+{
+    range.through_end = true;
+    return [n, range]<noise_path Path>(Path const& path) -> grid {
+        return time_grid(
+            path, n, range,
+            [](double_double low, double_double high) {
+                return [top = sqrt(high), step = sqrt(low) - sqrt(high)](double_double u) {
+                    double_double const root = top + u * step;
+                    return root * root;
+                };
+            },
+            "time_quadratic_grid");
+    };
+}
+
+/// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the times).
+/// Throws as time_grid does.
+inline auto smoothstep_grid(std::size_t n, sigma_range range = {})
+{
+    range.through_end = true;
+    return [n, range]<noise_path Path>(Path const& path) -> grid {
+        return time_grid(path, n, range,
+                         between([](double_double v) { return v * v * (double_double(3.0) - scaled(v, 1)); }),
+                         "smoothstep_grid");
+    };
+}
+
+/// The N times law(T, i), i = 0 ... N - 1, of a table. Throws std::invalid_argument unless 1 <= N <= T and the times fall.
+template <class Law>
+auto indexed_grid(std::size_t n, Law law, std::string_view function, final_level end = final_level::zero)
+{
+    return [=]<table_path Path>(Path const& path) -> grid {
+        require(n >= 1 && n <= path.T(), function, "the number of steps", n, "it must lie in [1, T]");
+        std::vector<double> visited(n);
+        for (std::size_t i = 0; i < n; ++i)
+            visited[i] = static_cast<double>(law(path.T(), i));
+        return detail::grid_of_times(path, visited, end, function);
+    };
+}
+
+/// The times T - 1 - floor(i T / N) (ComfyUI's and the WebUI's "simple"); NumPy's form cuts i (T / N) in doubles.
+inline auto simple_grid(std::size_t n, arithmetic rounding = arithmetic::exact)
+{
+    auto const law = [=](std::size_t T, std::size_t i) {
+        double const stride = static_cast<double>(T) / static_cast<double>(n);
+        return T - 1 -
+               (rounding == arithmetic::exact ? i * T / n : static_cast<std::size_t>(static_cast<double>(i) * stride));
+    };
+    return indexed_grid(n, law, "simple_grid");
+}
+
+/// The times floor((T - 1) (N - i) / N) (sgm's LegacyDDPMDiscretization); NumPy's form cuts a linspace in doubles.
+inline auto legacy_ddpm_grid(std::size_t n, arithmetic rounding = arithmetic::exact)
+{
+    auto const law = [=](std::size_t T, std::size_t i) {
+        double const last = static_cast<double>(T - 1), step = -last / static_cast<double>(n);
+        return rounding == arithmetic::exact ? (T - 1) * (n - i) / n
+                                             : static_cast<std::size_t>(static_cast<double>(i) * step + last);
+    };
+    return indexed_grid(n, law, "legacy_ddpm_grid");
+}
+
+/// The times 0.8 T ((N - 1 - i) / (N - 1))^2 + offset (DDIM's "quad"; latent diffusion adds an offset of 1). NumPy's form cuts
+/// them to integers before the offset. Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2.
+inline auto ddim_quad_grid(std::size_t n, spacing_options const& o = {})
+{
+    auto const law = [=](std::size_t T, std::size_t i) {
+        double const root = std::sqrt(0.8 * static_cast<double>(T)),
+                     last = static_cast<double>(std::max<std::size_t>(n, 2) - 1);
+        double const at = i == 0 ? root : static_cast<double>(n - 1 - i) * (root / last);
+        return (o.rounding == arithmetic::numpy ? std::floor(at * at) : at * at) + static_cast<double>(o.steps_offset);
+    };
+    return indexed_grid(n, law, "ddim_quad_grid", o.end);
+}
+
+/// The times of latent consistency models: of the L = floor(original_steps strength) times (k + 1) (T // original_steps) - 1
+/// that the student was distilled on, those at floor(i L / N), from the noisiest; TCD's too. Throws also unless N <= L,
+/// 1 <= original_steps <= T and 0 < strength <= 1. Source: Luo et al. 2023, arXiv 2310.04378.
+inline auto lcm_grid(std::size_t n, std::size_t original_steps = 50, double strength = 1.0)
+{
+    require(original_steps >= 1, "lcm_grid", "original_steps", original_steps, "it must be at least 1");
+    require(strength > 0.0 && strength <= 1.0, "lcm_grid", "strength", strength, "it must lie in (0, 1]");
+    auto const length = static_cast<std::size_t>(static_cast<double>(original_steps) * strength);
+    require(n <= length, "lcm_grid", "the number of steps", n, "it must be at most original_steps strength");
+    return indexed_grid(
+        n, [=](std::size_t T, std::size_t i) { return (length - i * length / n) * (T / original_steps) - 1; },
+        "lcm_grid");
+}
+
+/// The times 1 + k max(T // N, 1) below T, all of them: N where N divides T, otherwise often more ("ddim_uniform", the
+/// WebUI's "DDIM"). Throws std::invalid_argument unless N >= 1 and T >= 2.
+inline auto ddim_uniform_grid(std::size_t n)
+{
+    require(n >= 1, "ddim_uniform_grid", "the number of steps", n, "at least 1 is needed");
+    return [n]<table_path Path>(Path const& path) -> grid {
+        std::size_t const stride = std::max<std::size_t>(path.T() / n, 1), count = (path.T() - 1 + stride - 1) / stride;
+        return indexed_grid(
+            count, [=](std::size_t, std::size_t i) { return 1 + (count - 1 - i) * stride; }, "ddim_uniform_grid")(path);
+    };
+}
+
+/// `kept_times` of a table, "ddimN" or counts of sections: the calls of a respaced process. Throws as kept_times does.
+inline auto respaced_grid(std::string sections)
+{
+    return [sections = std::move(sections)]<table_path Path>(Path const& path) -> grid {
+        std::vector<std::size_t> const kept = kept_times(path.T(), sections);
+        return detail::grid_of_times(path, {kept.rbegin(), kept.rend()}, final_level::zero, "respaced_grid");
+    };
+}
+
 /// These times, descending.
 inline auto times_grid(std::vector<double> times, final_level end = final_level::zero)
 {
@@ -173,6 +305,62 @@ inline auto times_grid(std::vector<double> times, final_level end = final_level:
             points.push_back(point_at_time(path, t));
         return grid_of_points(path, points, end, "times_grid");
     };
+}
+
+/// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t, (1 - t) 1000 (models whose sigmas are
+/// inverted). The levels stay.
+template <class Spec, class Map>
+auto with_times(Spec const& spec, Map const& map)
+{
+    return [spec, map]<noise_path Path>(Path const& path) -> grid {
+        grid g = make_grid(path, spec);
+        for (double& t : g.times)
+            t = map(t);
+        g.end_time = map(g.end_time);
+        check(g, "with_times");
+        return g;
+    };
+}
+
+/// The path without the noisiest times, those with lambda = log(alpha / sigma) below lambda_min: diffusers'
+/// lambda_min_clipped, dpm-solver's numerical_clip_alpha, -5.1 for the cosine schedule. Grids of a table count its T from the cut.
+template <noise_path Path>
+struct clipped_path {
+    Path path;
+    double last;
+
+    noise_level level(double t) const { return path.level(t); }
+    double time(double ratio) const { return std::min(path.time(ratio), last); }
+    double final_time() const { return last; }
+    double first_time() const { return alphabar::first_time(path); }
+    std::size_t T() const
+        requires table_path<Path>
+    {
+        return static_cast<std::size_t>(last) + 1;
+    }
+};
+
+/// See clipped_path. Throws std::invalid_argument where nothing is left.
+template <noise_path Path>
+clipped_path<Path> clipped(Path const& path, double lambda_min)
+{
+    double const last = path.time(std::exp(-lambda_min));
+    clipped_path<Path> out{path, table_path<Path> ? std::floor(last) : last};
+    require(half_log_snr(path.level(first_time(path))) >= lambda_min, "clipped", "lambda_min", lambda_min,
+            "it leaves nothing of the path");
+    return out;
+}
+
+/// The index of the first step of image to image: of N steps the last floor(N strength), or, as diffusers' flow pipelines have
+/// it, the last ceil(N strength). plan_from(plan, index) starts there, from the image at levels[index].
+/// Throws std::invalid_argument unless 0 <= strength <= 1 and a step is left.
+inline std::size_t begin_of_strength(std::size_t n, double strength, bool round_up = false)
+{
+    require(strength >= 0.0 && strength <= 1.0, "begin_of_strength", "strength", strength, "it must lie in [0, 1]");
+    double const steps = static_cast<double>(n) * strength;
+    std::size_t const left = std::min(n, static_cast<std::size_t>(round_up ? std::ceil(steps) : std::floor(steps)));
+    require(left > 0, "begin_of_strength", "strength", strength, "it leaves no step");
+    return n - left;
 }
 
 } // namespace alphabar

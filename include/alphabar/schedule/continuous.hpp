@@ -105,6 +105,11 @@ struct edm_vp {
 
     /// sigma / alpha, EDM's sigma
     constexpr double sigma_ratio(double t) const { return sqrt(expm1(exponent(t))).high; }
+    /// The same, not yet rounded, also beyond t = 1.
+    constexpr double_double exact_sigma_ratio(double_double t) const
+    {
+        return sqrt(expm1(detail::vp_exponent(beta_d, beta_min, t)));
+    }
     constexpr double scale(double t) const { return exp(scaled(-exponent(t), -1)).high; }
     constexpr noise_level level(double t) const { return {scale(t), sqrt(-expm1(-exponent(t))).high}; }
     /// (sqrt(beta_min^2 + 2 beta_d log(1 + ratio^2)) - beta_min) / beta_d, also beyond t = 1
@@ -185,6 +190,27 @@ inline ve_ladder make_ve_ladder(std::size_t T, double sigma_min = 0.01, double s
         before = sigma;
     }
     return out;
+}
+
+/// The noise levels u_0 > u_1 > ... > u_M = 0 of the improved DDPM in EDM's form, u_{j-1} = sqrt((u_j^2 + 1) / max(f_{j-1} / f_j, C_1) - 1),
+/// f_j = sin^2(pi / 2 j / (M (1 + C_2))). Source: Karras et al. 2022, arXiv 2206.00364, table 1. Throws std::invalid_argument unless M >= 1,
+/// 0 < C_1 < 1 and C_2 > 0.
+inline std::vector<double> iddpm_levels(std::size_t M = 1000, double C_1 = 0.001, double C_2 = 0.008)
+{
+    require(M >= 1 && M <= 10000, "iddpm_levels", "M", M, "it must lie in [1, 10000]");
+    require(C_1 > 0.0 && C_1 < 1.0, "iddpm_levels", "C_1", C_1, "it must lie in (0, 1)");
+    require(C_2 > 0.0 && detail::is_finite(C_2), "iddpm_levels", "C_2", C_2, "it must be positive");
+    double_double const scale = double_double(static_cast<double>(M)) * double_double::exact_sum(1.0, C_2), one(1.0);
+    std::vector<double> levels(M + 1);
+    double_double square, sine = sin_half_pi(double_double(static_cast<double>(M)) / scale); // u_j^2
+    for (std::size_t j = M; j > 0; --j) {
+        double_double const next = sin_half_pi(double_double(static_cast<double>(j - 1)) / scale), root = next / sine;
+        double_double const ratio = root * root < double_double(C_1) ? double_double(C_1) : root * root;
+        square = (square + one - ratio) / ratio;
+        levels[j - 1] = sqrt(square).high;
+        sine = next;
+    }
+    return levels;
 }
 
 /// The path with alpha^2 = S(l), sigma^2 = S(-l), S(x) = 1 / (1 + e^-x), for a log-SNR l that falls with t in [0, 1]. `LogSnr` is a struct with
