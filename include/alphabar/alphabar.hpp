@@ -32,6 +32,8 @@
 #include <alphabar/noise/drawn_noise.hpp>
 #include <alphabar/noise/mersenne_twister.hpp>
 #include <alphabar/noise/normals.hpp>
+#include <alphabar/noise/numpy.hpp>
+#include <alphabar/noise/python.hpp>
 #include <alphabar/noise/stream.hpp>
 #include <alphabar/noise/torch_cpu.hpp>
 #include <alphabar/process/ddim_sample.hpp>

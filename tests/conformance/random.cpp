@@ -36,6 +36,8 @@ void replay_random(verdict& v)
         replay_random_engine(v, generator);
     else if (generator.starts_with("torch_"))
         replay_random_torch(v, generator);
+    else if (generator.starts_with("numpy.") || generator.starts_with("python."))
+        replay_random_numpy(v, generator);
     else
         throw unsupported("the generator " + generator);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/noise/torch_cpu.hpp>
 
+#include "support/bit_hash.hpp"
+
 #include <doctest/doctest.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
@@ -27,35 +28,7 @@ inline constexpr ab::element_format ab::format_of<bits_of<Format>> = Format;
 
 namespace {
 
-template <class T>
-std::uint64_t bits(T x)
-{
-    if constexpr (sizeof(T) == 2)
-        return std::bit_cast<std::uint16_t>(x);
-    else if constexpr (sizeof(T) == 4)
-        return std::bit_cast<std::uint32_t>(x);
-    else
-        return std::bit_cast<std::uint64_t>(x);
-}
-
-/// The sum of bits[i] (2 i + 1): what the numbers of torch 2.13.0+cpu (AVX-512) were reduced to.
-template <class T>
-std::uint64_t hash(std::vector<T> const& list)
-{
-    std::uint64_t sum = 0, weight = 1;
-    for (T x : list)
-        sum += bits(x) * weight, weight += 2;
-    return sum;
-}
-
-template <class T, class F>
-std::uint64_t hash_of(std::size_t n, F&& draw)
-{
-    std::vector<T> out(n);
-    draw(std::span<T>(out));
-    return hash(out);
-}
-
+// The hashes are those of the numbers of torch 2.13.0+cpu on a processor with AVX-512.
 constexpr std::uint64_t seed = (std::uint64_t{1} << 40) + 7;
 
 template <class T>
@@ -63,8 +36,8 @@ void check_normals(std::uint64_t many, std::uint64_t three)
 {
     ab::torch_cpu_generator torch(seed);
     auto const randn = [&](std::span<T> out) { torch.randn(out); };
-    CHECK(hash_of<T>(10007, randn) == many);
-    CHECK(hash_of<T>(3, randn) == three);
+    CHECK(bit_hash<T>(10007, randn) == many);
+    CHECK(bit_hash<T>(3, randn) == three);
 }
 
 } // namespace
@@ -75,25 +48,25 @@ TEST_CASE("torch's normals, bit by bit, in blocks of 16 with a tail and one by o
     check_normals<half>(0x2c17c3f990b, 0x65194);
     check_normals<bfloat16>(0x2eb378bdcbf, 0x6b230);
     ab::torch_cpu_generator torch(seed);
-    CHECK(hash_of<float>(10007, [&](auto out) { torch.normal(out, -1, 0.3); }) == 0x4765d9702b1c78f);
+    CHECK(bit_hash<float>(10007, [&](auto out) { torch.normal(out, -1, 0.3); }) == 0x4765d9702b1c78f);
 }
 
 TEST_CASE("torch's other numbers, bit by bit")
 {
     ab::torch_cpu_generator torch(5);
     auto const rand = [&](auto out) { torch.rand(out); };
-    CHECK(hash_of<float>(10007, rand) == 0x17689f0d7178f59);
-    CHECK(hash_of<double>(10007, rand) == 0x322de5f8113aa206);
-    CHECK(hash_of<half>(10007, rand) == 0x141e4829230);
-    CHECK(hash_of<bfloat16>(10007, rand) == 0x175ef704e5e);
+    CHECK(bit_hash<float>(10007, rand) == 0x17689f0d7178f59);
+    CHECK(bit_hash<double>(10007, rand) == 0x322de5f8113aa206);
+    CHECK(bit_hash<half>(10007, rand) == 0x141e4829230);
+    CHECK(bit_hash<bfloat16>(10007, rand) == 0x175ef704e5e);
     torch.manual_seed(5);
-    CHECK(hash(torch.randperm(10007)) == 0x7430fbc4d5);
-    CHECK(hash_of<std::int64_t>(1001, [&](auto out) { torch.randint(out, -7, 1000000); }) == 0x7178e8a1c8);
-    CHECK(hash_of<std::int64_t>(1001, [&](auto out) { torch.randint(out, -7, std::int64_t{1} << 62); }) ==
+    CHECK(bit_hash(torch.randperm(10007)) == 0x7430fbc4d5);
+    CHECK(bit_hash<std::int64_t>(1001, [&](auto out) { torch.randint(out, -7, 1000000); }) == 0x7178e8a1c8);
+    CHECK(bit_hash<std::int64_t>(1001, [&](auto out) { torch.randint(out, -7, std::int64_t{1} << 62); }) ==
           0xdacb10a8e6457fde);
     torch.manual_seed(5);
-    CHECK(hash_of<float>(1001, [&](auto out) { torch.bernoulli(out, 0.25); }) == 0xe680dd000000);
-    CHECK(hash_of<float>(1001, [&](auto out) { torch.exponential(out, 2.0); }) == 0x3bc12e5e95d38);
+    CHECK(bit_hash<float>(1001, [&](auto out) { torch.bernoulli(out, 0.25); }) == 0xe680dd000000);
+    CHECK(bit_hash<float>(1001, [&](auto out) { torch.exponential(out, 2.0); }) == 0x3bc12e5e95d38);
 }
 
 TEST_CASE("as an executor's noise: torch.randn after torch.randn")
