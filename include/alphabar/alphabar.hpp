@@ -58,6 +58,7 @@
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/serialise.hpp>

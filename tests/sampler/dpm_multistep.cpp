@@ -58,6 +58,16 @@ TEST_CASE("DPM-Solver++(2M) is algorithm 2 of its paper")
     CHECK(p.stages[0].x[m(0)] == Approx(-step_at(g, 0).alpha * std::expm1(-step_at(g, 0).h)));
 }
 
+TEST_CASE("res_multistep has the weights phi_1 + phi_2 / r and -phi_2 / r")
+{
+    grid const g = support::lambda_grid(path_kind::variance_preserving, 5, true);
+    auto const [alpha, sigma, sigma_before, alpha_before, h, h_0, h_1] = step_at(g, 3);
+    double const phi_1 = -std::expm1(-h) / h, phi_2 = (phi_1 - 1) / -h, r = h_0 / h;
+    plan const p = res_multistep(g);
+    CHECK(p.stages[3].x[m(0)] == Approx(alpha * h * (phi_1 + phi_2 / r)).epsilon(1e-12));
+    CHECK(p.stages[3].x[m(1)] == Approx(-alpha * h * phi_2 / r).epsilon(1e-12));
+}
+
 TEST_CASE("DPM-Solver multistep is (4.1) of its paper in epsilon")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 5, true);
@@ -116,12 +126,12 @@ TEST_CASE("measured orders of convergence on three paths, even and uneven grids"
     auto const order = [](auto solver, path_kind kind, bool uneven) {
         return support::measured_order([&](grid const& g) { return solver(g, dpm_options{}); }, kind, uneven);
     };
-    using solver = plan (*)(grid const&, dpm_options const&);
     for (path_kind kind : kinds)
         for (bool uneven : {false, true}) {
-            CHECK(order(solver(dpmpp_2m), kind, uneven) == Approx(2.0).epsilon(0.04));
-            CHECK(order(solver(dpm_solver), kind, uneven) == Approx(2.0).epsilon(0.04));
-            CHECK(order(solver(dpmpp_3m), kind, uneven) == Approx(3.0).epsilon(0.04));
+            CHECK(order(dpmpp_2m, kind, uneven) == Approx(2.0).epsilon(0.04));
+            CHECK(order(dpm_solver, kind, uneven) == Approx(2.0).epsilon(0.04));
+            CHECK(order(res_multistep, kind, uneven) == Approx(2.0).epsilon(0.04));
+            CHECK(order(dpmpp_3m, kind, uneven) == Approx(3.0).epsilon(0.04));
             double const shipped =
                 support::measured_order([](grid const& g) { return dpmpp_3m_shipped(g); }, kind, uneven);
             CHECK(shipped > 1.7);

@@ -73,81 +73,45 @@ plan dpm_multistep(Path const& path, Spec const& spec, dpm_options const& o = {}
     return dpm_multistep(make_grid(path, spec), o);
 }
 
-namespace detail {
+/// A name: what the options are where they are not given. Called as a function of (grid, options) or (path, spec, options).
+struct dpm_named {
+    unsigned order;
+    memory_form form;
+    double eta;
+    std::optional<moment_rule> rule{};
+    bool corrected_start = true;
 
-inline dpm_options named(dpm_options o, unsigned order, memory_form form, double eta)
-{
-    o.order = o.order.value_or(order);
-    o.form = o.form.value_or(form);
-    o.eta = o.eta.value_or(eta);
-    return o;
-}
-
-} // namespace detail
+    plan operator()(grid const& g, dpm_options o = {}) const
+    {
+        o.order = o.order.value_or(order);
+        o.form = o.form.value_or(form);
+        o.eta = o.eta.value_or(eta);
+        if (!o.rule)
+            o.rule = rule;
+        o.corrected_start = o.corrected_start && corrected_start;
+        return dpm_multistep(g, o);
+    }
+    template <noise_path Path, grid_for<Path> Spec>
+    plan operator()(Path const& path, Spec const& spec, dpm_options const& o = {}) const
+    {
+        return (*this)(make_grid(path, spec), o);
+    }
+};
 
 /// DPM-Solver, epsilon remembered; order 2 unless `order` says otherwise.
-inline plan dpm_solver(grid const& g, dpm_options const& o = {})
-{
-    return dpm_multistep(g, detail::named(o, 2, memory_form::epsilon, 0.0));
-}
-/// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r
-/// = h_previous / h.
-inline plan dpmpp_2m(grid const& g, dpm_options const& o = {})
-{
-    return dpm_multistep(g, detail::named(o, 2, memory_form::x_0, 0.0));
-}
+inline constexpr dpm_named dpm_solver{2, memory_form::epsilon, 0.0};
+/// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r = h_previous / h.
+inline constexpr dpm_named dpmpp_2m{2, memory_form::x_0, 0.0};
+/// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)), phi of -h.
+/// Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
+inline constexpr dpm_named res_multistep{2, memory_form::x_0, 0.0, moment_rule{}};
 /// SDE-DPM-Solver++(2M); k-diffusion's dpmpp_2m_sde.
-inline plan dpmpp_2m_sde(grid const& g, dpm_options const& o = {})
-{
-    return dpm_multistep(g, detail::named(o, 2, memory_form::x_0, 1.0));
-}
+inline constexpr dpm_named dpmpp_2m_sde{2, memory_form::x_0, 1.0};
 /// DPM-Solver++(3M), of order 3.
-inline plan dpmpp_3m(grid const& g, dpm_options const& o = {})
-{
-    return dpm_multistep(g, detail::named(o, 3, memory_form::x_0, 0.0));
-}
+inline constexpr dpm_named dpmpp_3m{3, memory_form::x_0, 0.0};
 /// SDE-DPM-Solver++(3M), with a drift of order 3.
-inline plan dpmpp_3m_sde(grid const& g, dpm_options const& o = {})
-{
-    return dpm_multistep(g, detail::named(o, 3, memory_form::x_0, 1.0));
-}
+inline constexpr dpm_named dpmpp_3m_sde{3, memory_form::x_0, 1.0};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
-inline plan dpmpp_3m_shipped(grid const& g, dpm_options o = {})
-{
-    o.rule = o.rule.value_or(shipped_3m);
-    o.corrected_start = false;
-    return dpmpp_3m(g, o);
-}
-
-template <noise_path Path, grid_for<Path> Spec>
-plan dpm_solver(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpm_solver(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2m(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpmpp_2m(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2m_sde(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpmpp_2m_sde(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpmpp_3m(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m_sde(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpmpp_3m_sde(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_3m_shipped(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpmpp_3m_shipped(make_grid(path, spec), o);
-}
+inline constexpr dpm_named dpmpp_3m_shipped{3, memory_form::x_0, 0.0, shipped_3m, false};
 
 } // namespace alphabar

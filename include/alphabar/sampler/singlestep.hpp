@@ -20,36 +20,47 @@
 
 namespace alphabar {
 
+/// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes, `nodes`
+/// are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the row ends the
+/// step.
+using stage_weights = std::function<node_values(transition const& row, std::span<double const> nodes, bool last)>;
+
+/// The weights of the polynomial through all the memories.
+inline node_values exact_weights(transition const& row, std::span<double const> nodes, bool)
+{
+    return integral(row, nodes);
+}
+
 /// One call inside a step, and where the row after it takes the state from the step's start.
 struct inner_call {
+    /// What is remembered in place of the form: dx/dt at the path's time `at`; the row goes to the time `to`.
+    struct in_time {
+        double at;
+        double to;
+        path_slope slope;
+    };
     double time;
     noise_level level;
     noise_level to;     ///< as a rule the level of the next call; lower, where noise is added on arrival
     unsigned age = 0;   ///< calls of the same step before it; 0: the step starts here
     double noise = 0.0; ///< coefficient of z, beside what tau brings
+    stage_weights weights = exact_weights;
     std::optional<stage::churn_map> churn{};
+    std::optional<in_time> along{};
 };
-
-/// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes, `nodes`
-/// are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the row ends the
-/// step.
-using stage_weights = std::function<node_values(transition const& row, std::span<double const> nodes, bool last)>;
 
 struct singlestep_options {
     network_form network{};
     memory_form form = memory_form::x_0;
     double tau = 0.0; ///< 0 the ODE, 1 the reverse SDE
     double noise_scale = 1.0;
-    stage_weights weights = [](transition const& row, std::span<double const> nodes, bool) {
-        return integral(row, nodes);
-    };
 };
 
 /// The general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after each call
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor. The default weights are exact: the polynomial through them.
+/// over the memories of the step so far; x_s is the anchor.
 /// Throws std::invalid_argument where ages do not count up from 0, and as `make_transition`, `integral` and `network_call` do.
 inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
@@ -58,20 +69,26 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
     plan p{
         .stages = {}, .initial_scale = initial_scale(calls[0].level), .heads = o.network.predicts_variance ? 2u : 1u};
     p.stages.reserve(calls.size());
-    noise_level start{};
     node_values nodes{}; // the newest first
     for (std::size_t k = 0; k < calls.size(); ++k) {
-        auto const& [time, level, to, age, noise, churn] = calls[k];
+        auto const& [time, level, to, age, noise, weights, churn, along] = calls[k];
         require(age == 0 || (k > 0 && age == calls[k - 1].age + 1 && age < max_nodes), "singlestep", "an age", age,
                 "it counts the calls of a step, 0, 1, ... below 8");
-        if (age == 0)
-            start = level;
+        inner_call const& start = calls[k - age];
         std::shift_right(nodes.begin(), nodes.end(), 1);
-        nodes[0] = age == 0 ? 0.0 : position(level, o.form) - position(start, o.form);
-        transition const step = make_transition(start, to, o.form, o.tau);
-        stage s = network_call(o.network, time, level, o.form);
+        nodes[0] = age == 0 ? 0.0
+                   : along  ? along->at - start.along->at
+                            : position(level, o.form) - position(start.level, o.form);
+        transition const step = along ? transition{1.0, 1.0, 0.0, 0.0, along->to - start.along->at, 1.0}
+                                      : make_transition(start.level, to, o.form, o.tau);
+        stage s = network_call(o.network, time, level, along ? memory_form::epsilon : o.form);
+        if (along) {
+            network_maps const maps = maps_at(o.network, level);
+            s.memory = {along->slope.alpha * maps.x_0.x + along->slope.sigma * maps.epsilon.x,
+                        along->slope.alpha * maps.x_0.other + along->slope.sigma * maps.epsilon.other};
+        }
         s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
-        node_values const w = o.weights(step, std::span(nodes).first(age + 1), s.ends_step);
+        node_values const w = weights(step, std::span(nodes).first(age + 1), s.ends_step);
         s.churn = churn;
         s.x = step.a * (age == 0 ? x : y);
         for (std::size_t j = 0; j <= age; ++j)
@@ -145,13 +162,12 @@ inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
     std::vector<inner_call> calls;
     for (std::size_t i = o.first; i < g.steps(); ++i) {
         unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
-        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age});
+        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, 0.0, o.rule});
     }
     return singlestep(calls, {.network = settled(o.network, g.usual),
                               .form = o.form,
                               .tau = std::sqrt(o.eta),
-                              .noise_scale = o.noise_scale,
-                              .weights = o.rule});
+                              .noise_scale = o.noise_scale});
 }
 template <noise_path Path, grid_for<Path> Spec>
 plan dpm_singlestep(Path const& path, Spec const& spec, dpm_singlestep_options const& o = {})

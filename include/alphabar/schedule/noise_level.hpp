@@ -17,6 +17,12 @@ struct noise_level {
     friend constexpr bool operator==(noise_level const&, noise_level const&) = default;
 };
 
+/// d alpha / dt and d sigma / dt of a path: on its ODE dx/dt = alpha' x_0 + sigma' epsilon.
+struct path_slope {
+    double alpha;
+    double sigma;
+};
+
 /// sigma / alpha: the noise level of x / alpha, k-diffusion's sigma. 0 for clean data, infinite for pure noise.
 constexpr double sigma_ratio(noise_level level)
 {
@@ -67,6 +73,12 @@ concept noise_path = requires(Path const& path, double t) {
     { path.level(t) } -> std::convertible_to<noise_level>;
     { path.time(t) } -> std::convertible_to<double>;
     { path.final_time() } -> std::convertible_to<double>;
+};
+
+/// A path with `slope(t)`, its path_slope at time t.
+template <class Path>
+concept sloped_path = noise_path<Path> && requires(Path const& path, double t) {
+    { path.slope(t) } -> std::convertible_to<path_slope>;
 };
 
 } // namespace alphabar

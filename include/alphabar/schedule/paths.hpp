@@ -30,6 +30,7 @@ struct rectified_flow {
                                                           : 1.0 / (1.0 + 1.0 / ratio);
     }
     constexpr double final_time() const { return 1.0; }
+    constexpr path_slope slope(double) const { return {-1.0, 1.0}; }
     friend constexpr bool operator==(rectified_flow, rectified_flow) = default;
 };
 
@@ -54,6 +55,7 @@ struct variance_exploding {
         return ratio > std::numeric_limits<double>::max() ? sigma_max : ratio;
     }
     constexpr double final_time() const { return sigma_max; }
+    constexpr path_slope slope(double) const { return {0.0, 1.0}; }
     constexpr double first_time() const { return sigma_min; }
     friend constexpr bool operator==(variance_exploding const&, variance_exploding const&) = default;
 };

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//
+// Runge-Kutta methods, exponential and classical: the calls inside a step and what the memory is taken to be between them.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/exponential.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/singlestep.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace alphabar {
+
+/// A method: calls at the fractions c of a step of length h in the variable of the memories, c[0] = 0, and the weights of
+/// the rows. In a form with K = 0 (rho, velocity, or in the path's time) it is a classical method.
+struct runge_kutta_method {
+    std::vector<double> c;
+    stage_weights weights = exact_weights;
+};
+
+/// The tableau type: after call i the memory is taken to be m(u) = sum_j l_ij(u / h) m_j with polynomials l[i][j] of degree
+/// 2, given by their coefficients, and is integrated exactly. Throws std::invalid_argument unless there is a row a call with
+/// an entry a memory, and c rises from 0 above it.
+inline runge_kutta_method tableau(std::vector<double> const& c,
+                                  std::vector<std::vector<std::array<double, 3>>> const& l)
+{
+    require(!c.empty() && c[0] == 0.0 && l.size() == c.size() && c.size() <= max_nodes, "tableau", "the number of rows",
+            l.size(), "c starts with 0, and there is a row for each of at most 8 calls");
+    for (std::size_t i = 0; i < c.size(); ++i)
+        require(l[i].size() == i + 1 && (i == 0 || c[i] > 0.0), "tableau", "a row", i,
+                "row i has i + 1 entries, and c[i] is above 0");
+    return {c, [c, l](transition const& row, std::span<double const> nodes, bool) {
+                std::size_t const i = nodes.size() - 1;
+                double const h = i == 0 ? 1.0 : nodes[0] / c[i];
+                node_values const I = moments(row, 3);
+                node_values w{};
+                for (std::size_t j = 0; j <= i; ++j)
+                    for (std::size_t k = 0; k < 3; ++k)
+                        if (l[i][j][k] != 0.0)
+                            w[i - j] += row.b * l[i][j][k] * I[k] / std::pow(h, static_cast<double>(k));
+                return w;
+            }};
+}
+
+/// The method of a Butcher tableau: a[i] are the weights of the row after call i, the last row b. With K not 0 the memory is
+/// held constant, and the order is 2 at most.
+inline runge_kutta_method butcher(std::vector<double> const& c, std::vector<std::vector<double>> const& a)
+{
+    std::vector<std::vector<std::array<double, 3>>> l(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i)
+        for (double weight : a[i])
+            l[i].push_back({weight / (i + 1 < c.size() ? c[i + 1] : 1.0)});
+    return tableau(c, l);
+}
+
+/// One call. Euler's method; in the form x_0 or epsilon DDIM.
+inline runge_kutta_method rk_1() { return {{0.0}}; }
+/// The exact second-order method, res_2s: a_21 = c phi_1(c z), b_2 = phi_2(z) / c, b_1 = phi_1(z) - b_2. With K = 0 the general
+/// second-order family of Karras et al. 2022, arXiv 2206.00364, algorithm 3: c = 1/2 is the midpoint rule, 2/3 Ralston's,
+/// 1 Heun's. Source: Hochbruck & Ostermann 2005, (5.4).
+inline runge_kutta_method res_2s(double c = 0.5) { return {{0.0, c}}; }
+/// DPM-Solver-2 with r_1 = c: for c = 1/2 the exponential midpoint rule.
+inline runge_kutta_method dpm_2s(double c = 0.5) { return {{0.0, c}, dpm_rule{}}; }
+/// DPM-Solver-3; with K = 0 Heun's third-order rule.
+inline runge_kutta_method dpm_3s() { return {{0.0, 1.0 / 3, 2.0 / 3}, dpm_rule{.skip_middle = true}}; }
+/// All memories exactly: DPM-Solver-3 of the type "taylor". Of order 3 for any second call, as the third is at 2/3.
+inline runge_kutta_method exact_3s(double c_2 = 1.0 / 3) { return {{0.0, c_2, 2.0 / 3}}; }
+/// Krogstad's fourth-order method; with K = 0 the classical Runge-Kutta rule. Source: Krogstad 2005, (51).
+inline runge_kutta_method rk_4()
+{
+    return tableau({0.0, 0.5, 0.5, 1.0}, {{{1.0}},
+                                          {{1.0, -4.0}, {0.0, 4.0}},
+                                          {{1.0, -2.0}, {}, {0.0, 2.0}},
+                                          {{1.0, -3.0, 2.0}, {0.0, 2.0, -2.0}, {0.0, 2.0, -2.0}, {0.0, -1.0, 2.0}}});
+}
+/// Kutta's 3/8 rule, of order 4 where K = 0.
+inline runge_kutta_method rk_38()
+{
+    return butcher({0.0, 1.0 / 3, 2.0 / 3, 1.0},
+                   {{1.0 / 3}, {-1.0 / 3, 1.0}, {1.0, -1.0, 1.0}, {0.125, 0.375, 0.375, 0.125}});
+}
+
+struct runge_kutta_options {
+    network_form network{};
+    std::vector<runge_kutta_method> methods{res_2s()}; ///< one, or one a step
+    memory_form form = memory_form::x_0;
+    bool in_time = false; ///< dx/dt is remembered, in the path's own time; it needs a sloped_path
+    churn_options churn{};
+    double eta = 0.0; ///< ancestral: steps go below their level and noise is added, as in `euler_ancestral`
+    double noise_scale = 1.0;
+};
+
+/// A Runge-Kutta method on the steps of a grid; the calls inside a step lie on the path. A step to sigma = 0 or from alpha =
+/// 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
+///
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, and as `churned_steps` and
+/// `singlestep` do.
+template <noise_path Path, grid_for<Path> Spec>
+plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
+{
+    grid const g = make_grid(path, spec);
+    std::size_t const n = g.steps();
+    require(o.methods.size() == 1 || o.methods.size() == n, "runge_kutta", "the number of methods", o.methods.size(),
+            "there is one, or one a step");
+    require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,
+            "it must not be negative, and 0 in time");
+    std::vector<churned_step> const steps = churned_steps(path, g, o.churn);
+    std::vector<inner_call> calls;
+    for (std::size_t i = 0; i < n; ++i) {
+        auto const& [step, churn] = steps[i];
+        grid_point const begin{step.time, step.from}, end{i + 1 < n ? g.times[i + 1] : g.end_time, step.to};
+        double const k = sigma_ratio(end.level) / sigma_ratio(begin.level);
+        double const up = std::min(1.0, o.eta * std::sqrt(std::max((1.0 - k) * (1.0 + k), 0.0)));
+        noise_level goal = end.level;
+        if (up > 0.0)
+            goal.sigma *= std::sqrt((1.0 - up) * (1.0 + up));
+        bool const whole =
+            o.form == memory_form::velocity || ((o.in_time || begin.level.alpha > 0.0) && goal.sigma > 0.0);
+        runge_kutta_method const method = whole ? o.methods[o.methods.size() == 1 ? 0 : i] : rk_1();
+        double const from = o.in_time ? begin.time : position(begin.level, o.form);
+        double const h = (o.in_time ? end.time : position(goal, o.form)) - from;
+        auto const point = [&](double c) -> grid_point {
+            double const u = from + c * h;
+            if (c == 0.0 || (c == 1.0 && up == 0.0))
+                return c == 0.0 ? begin : end;
+            if (o.in_time)
+                return point_at_time(path, u);
+            return point_at_ratio(path, o.form == memory_form::rho        ? u
+                                        : o.form == memory_form::velocity ? u / (1.0 - u)
+                                                                          : std::exp(-u));
+        };
+        for (std::size_t j = 0; j < method.c.size(); ++j) {
+            grid_point const at = point(method.c[j]);
+            bool const last = j + 1 == method.c.size();
+            inner_call call{at.time, at.level, last ? goal : point(method.c[j + 1]).level, static_cast<unsigned>(j)};
+            call.noise = last ? end.level.sigma * up : 0.0;
+            call.weights = method.weights;
+            if (j == 0)
+                call.churn = churn;
+            if constexpr (sloped_path<Path>)
+                if (o.in_time)
+                    call.along = {from + method.c[j] * h, from + (last ? 1.0 : method.c[j + 1]) * h,
+                                  path.slope(from + method.c[j] * h)};
+            calls.push_back(call);
+        }
+    }
+    require(!o.in_time || sloped_path<Path>, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
+    return singlestep(calls, {.network = settled(o.network, g.usual), .form = o.form, .noise_scale = o.noise_scale});
+}
+
+} // namespace alphabar

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/runge_kutta.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <doctest/doctest.h>
+#include <support/convergence.hpp>
+#include <support/table.hpp>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+
+namespace {
+
+path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow};
+
+/// A path of the test-bed with lambda as its time.
+struct by_lambda {
+    path_kind kind;
+    noise_level level(double lambda) const { return support::level_at(kind, lambda); }
+    double time(double ratio) const { return -std::log(ratio); }
+    double final_time() const { return -20.0; }
+    path_slope slope(double lambda) const
+    {
+        auto const [a, s] = level(lambda);
+        switch (kind) {
+        case path_kind::variance_preserving: return {a * s * s, -s * a * a};
+        case path_kind::rectified_flow: return {a * s, -s * a};
+        default: return {0.0, -s};
+        }
+    }
+};
+
+double order(runge_kutta_options const& o, path_kind kind, bool uneven, std::size_t n = 40)
+{
+    return support::measured_order([&](grid const& g) { return runge_kutta(by_lambda{kind}, g, o); }, kind, uneven, n);
+}
+
+} // namespace
+
+TEST_CASE("measured orders of convergence, exponential and classical")
+{
+    for (path_kind kind : kinds)
+        for (bool uneven : {false, true}) {
+            CHECK(order({.methods = {rk_1()}}, kind, uneven, 200) == Approx(1.0).epsilon(0.05));
+            for (double c : {0.3, 0.5, 1.0}) {
+                CHECK(order({.methods = {res_2s(c)}}, kind, uneven, 160) == Approx(2.0).epsilon(0.06));
+                CHECK(order({.methods = {dpm_2s(c)}}, kind, uneven, 160) == Approx(2.0).epsilon(0.06));
+            }
+            CHECK(order({.methods = {dpm_3s()}}, kind, uneven, 80) == Approx(3.0).epsilon(0.05));
+            CHECK(order({.methods = {exact_3s(0.4)}}, kind, uneven, 80) == Approx(3.0).epsilon(0.06));
+            CHECK(order({.methods = {rk_4()}}, kind, uneven) == Approx(4.0).epsilon(0.05));
+            // in rho, in time: classical rules
+            CHECK(order({.methods = {res_2s(2.0 / 3)}, .form = memory_form::rho}, kind, uneven, 160) ==
+                  Approx(2.0).epsilon(0.06));
+            for (runge_kutta_method const& method : {rk_4(), rk_38()}) {
+                CHECK(order({.methods = {method}, .form = memory_form::rho}, kind, uneven, 80) ==
+                      Approx(4.0).epsilon(0.06));
+                CHECK(order({.methods = {method}, .in_time = true}, kind, uneven) == Approx(4.0).epsilon(0.06));
+            }
+            CHECK(order({.methods = {dpm_3s()}, .in_time = true}, kind, uneven, 80) == Approx(3.0).epsilon(0.06));
+            // a classical rule holds its order only where K = 0
+            CHECK(order({.methods = {rk_38()}}, kind, uneven) < 2.2);
+        }
+    CHECK(order({.methods = {rk_4()}, .form = memory_form::epsilon}, path_kind::variance_preserving, true) ==
+          Approx(4.0).epsilon(0.08));
+    auto const in_t = [](grid g) { // the test-bed's time is lambda; the path's is sigma
+        g.usual = prediction::x_0;
+        return runge_kutta(by_lambda{path_kind::rectified_flow}, g,
+                           {.methods = {rk_38()}, .form = memory_form::velocity});
+    };
+    CHECK(support::measured_order(in_t, path_kind::rectified_flow, true, 60) == Approx(4.0).epsilon(0.06));
+}
+
+TEST_CASE("the classical tableaus where K = 0")
+{
+    transition const unit{1.0, 1.0, 0.0, 0.0, 1.0, 1.0};
+    auto const b = [&](runge_kutta_method const& method) {
+        std::vector<double> nodes(method.c.rbegin(), method.c.rend());
+        node_values const w = method.weights(unit, nodes, true);
+        return std::vector<double>(w.begin(), w.begin() + static_cast<std::ptrdiff_t>(nodes.size()));
+    };
+    auto const near = [](std::vector<double> const& got, std::vector<double> const& want) {
+        for (std::size_t i = 0; i < want.size(); ++i)
+            CHECK(got[i] == Approx(want[i]).epsilon(1e-14));
+    };
+    near(b(rk_4()), {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6});
+    near(b(rk_38()), {0.125, 0.375, 0.375, 0.125});
+    near(b(res_2s(0.5)), {1.0, 0.0});
+    near(b(res_2s(1.0)), {0.5, 0.5});
+    near(b(res_2s(2.0 / 3)), {0.75, 0.25});
+    near(b(dpm_3s()), {0.75, 0.0, 0.25});
+    // the third row of the classical rule is the second slope alone
+    transition const half{1.0, 1.0, 0.0, 0.0, 0.5, 1.0};
+    near({rk_4().weights(half, std::vector{0.5, 0.0}, false)[0], rk_4().weights(half, std::vector{0.5, 0.0}, false)[1]},
+         {0.5, 0.0});
+}
+
+TEST_CASE("what it has in common with others")
+{
+    variance_exploding const path;
+    grid const g = make_grid(path, karras_grid(12));
+    auto const same = [&](plan const& got, plan const& want) {
+        support::state const start(10, 40.0),
+            end = support::interpret(got, start, [](auto const& v, double) { return v; });
+        support::state const other = support::interpret(want, start, [](auto const& v, double) { return v; });
+        for (std::size_t i = 0; i < end.size(); ++i)
+            CHECK(end[i] == Approx(other[i]).epsilon(1e-11));
+    };
+    network_form const network{.predicts = prediction::x_0};
+    same(runge_kutta(path, g, {.network = network, .methods = {res_2s(1.0)}, .form = memory_form::rho}),
+         heun(path, g, {.network = network}));
+    same(runge_kutta(path, g, {.network = network, .methods = {res_2s(1.0)}, .in_time = true}),
+         heun(path, g, {.network = network}));
+    same(runge_kutta(path, g, {.network = network, .methods = {rk_1()}}), ddim(path, g, {.network = network}));
+    plan const churned = runge_kutta(path, g, {.network = network, .form = memory_form::rho, .churn = {.amount = 5}});
+    CHECK(churned.stages[0].churn == heun(path, g, {.network = network, .churn = {.amount = 5}}).stages[0].churn);
+}
+
+TEST_CASE("mean and covariance of the ancestral steps")
+{
+    for (path_kind kind : kinds) {
+        grid const g = support::grid_to_zero(kind, 100, -3.0);
+        for (runge_kutta_method const& method : {res_2s(), dpm_3s()})
+            CHECK(support::worst_deviation(runge_kutta(by_lambda{kind}, g, {.methods = {method}, .eta = 1.0}), kind,
+                                           -3.0, 4000) < 4.0);
+        CHECK(support::worst_deviation(runge_kutta(by_lambda{kind}, g, {.eta = 1.0, .noise_scale = 1.15}), kind, -3.0,
+                                       4000) > 4.0);
+    }
+}
+
+TEST_CASE("as users write it, and what is refused")
+{
+    auto const diffusion = support::table();
+    CHECK(runge_kutta(diffusion, karras_grid(5)).stages.size() == 9); // the step to sigma = 0 has one call
+    CHECK(runge_kutta(diffusion, karras_grid(5)).stages.back().x == row(m(0)));
+    CHECK(runge_kutta(diffusion, karras_grid(3), {.methods = {rk_4(), dpm_3s(), rk_1()}}).stages.size() == 8);
+    CHECK(runge_kutta(rectified_flow{}, trailing_grid(4), {.methods = {rk_38()}, .form = memory_form::velocity})
+              .stages.size() == 16);
+    CHECK(runge_kutta(rectified_flow{}, trailing_grid(4), {.in_time = true}).stages.front().x[m(0)] == Approx(-0.125));
+    CHECK_THROWS_AS(runge_kutta(diffusion, karras_grid(3), {.methods = {rk_1(), rk_1()}}), std::invalid_argument);
+    CHECK_THROWS_AS(runge_kutta(diffusion, karras_grid(3), {.in_time = true}), std::invalid_argument);
+    CHECK_THROWS_AS(runge_kutta(diffusion, karras_grid(3), {.eta = -0.5}), std::invalid_argument);
+    CHECK_THROWS_AS(tableau({0.0, 0.0}, {{{1.0}}, {{1.0}, {1.0}}}), std::invalid_argument);
+    CHECK_THROWS_AS(butcher({0.5}, {{1.0}}), std::invalid_argument);
+    CHECK_THROWS_AS(butcher({0.0, 0.5}, {{1.0}, {1.0}}), std::invalid_argument);
+}
