@@ -5,13 +5,13 @@
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -95,66 +95,90 @@ struct runge_kutta_options {
     memory_form form = memory_form::x_0;
     bool in_time = false; ///< dx/dt is remembered, in the path's own time; it needs a sloped_path
     churn_options churn{};
-    double eta = 0.0; ///< ancestral: steps go below their level and noise is added, as in `euler_ancestral`
+    double eta = 0.0;          ///< of ancestral steps (make_ancestral_step)
+    bool noisy_inside = false; ///< the rows to calls inside a step are ancestral too
     double noise_scale = 1.0;
 };
 
-/// A Runge-Kutta method on the steps of a grid; the calls inside a step lie on the path. A step to sigma = 0 or from alpha =
-/// 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
-///
-/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, and as `churned_steps` and
-/// `singlestep` do.
-template <noise_path Path, grid_for<Path> Spec>
-plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
+namespace detail {
+
+/// sigma / alpha at the fraction r between two levels, in the variable of `form`.
+inline double ratio_between(noise_level s, noise_level t, memory_form form, double r)
 {
-    grid const g = make_grid(path, spec);
-    std::size_t const n = g.steps();
+    double const sigma = (1.0 - r) * s.sigma + r * t.sigma;
+    switch (form) {
+    case memory_form::velocity: return sigma / (1.0 - sigma);
+    case memory_form::rho: return (1.0 - r) * sigma_ratio(s) + r * sigma_ratio(t);
+    default: return std::pow(sigma_ratio(s), 1.0 - r) * std::pow(sigma_ratio(t), r);
+    }
+}
+
+/// `between`: sigma / alpha, or in time the time -> the grid_point of a call inside a step. `slope`: the time -> path_slope.
+template <class Between, class Slope>
+plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o,
+                 Between const& between, Slope const& slope)
+{
+    std::size_t const n = steps.size();
     require(o.methods.size() == 1 || o.methods.size() == n, "runge_kutta", "the number of methods", o.methods.size(),
             "there is one, or one a step");
     require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,
             "it must not be negative, and 0 in time");
-    std::vector<churned_step> const steps = churned_steps(path, g, o.churn);
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < n; ++i) {
         auto const& [step, churn] = steps[i];
+        auto const [down, up] = make_ancestral_step(step.from, step.to, o.eta);
         grid_point const begin{step.time, step.from}, end{i + 1 < n ? g.times[i + 1] : g.end_time, step.to};
-        double const k = sigma_ratio(end.level) / sigma_ratio(begin.level);
-        double const up = std::min(1.0, o.eta * std::sqrt(std::max((1.0 - k) * (1.0 + k), 0.0)));
-        noise_level goal = end.level;
-        if (up > 0.0)
-            goal.sigma *= std::sqrt((1.0 - up) * (1.0 + up));
-        bool const whole =
-            o.form == memory_form::velocity || ((o.in_time || begin.level.alpha > 0.0) && goal.sigma > 0.0);
-        runge_kutta_method const method = whole ? o.methods[o.methods.size() == 1 ? 0 : i] : rk_1();
-        double const from = o.in_time ? begin.time : position(begin.level, o.form);
-        double const h = (o.in_time ? end.time : position(goal, o.form)) - from;
-        auto const point = [&](double c) -> grid_point {
-            double const u = from + c * h;
-            if (c == 0.0 || (c == 1.0 && up == 0.0))
-                return c == 0.0 ? begin : end;
-            if (o.in_time)
-                return point_at_time(path, u);
-            return point_at_ratio(path, o.form == memory_form::rho        ? u
-                                        : o.form == memory_form::velocity ? u / (1.0 - u)
-                                                                          : std::exp(-u));
-        };
-        for (std::size_t j = 0; j < method.c.size(); ++j) {
-            grid_point const at = point(method.c[j]);
-            bool const last = j + 1 == method.c.size();
-            inner_call call{at.time, at.level, last ? goal : point(method.c[j + 1]).level, static_cast<unsigned>(j)};
-            call.noise = last ? end.level.sigma * up : 0.0;
+        noise_level const goal = o.noisy_inside ? step.to : down;
+        runge_kutta_method const& chosen = o.methods[o.methods.size() == 1 ? 0 : i];
+        bool const whole = (o.form == memory_form::velocity && chosen.c.size() > 1) ||
+                           ((o.in_time || begin.level.alpha > 0.0) && down.sigma > 0.0);
+        runge_kutta_method const& method = whole ? chosen : rk_1();
+        auto const time = [&](double c) { return begin.time + c * (end.time - begin.time); };
+        std::vector<grid_point> points;
+        for (double c : method.c)
+            points.push_back(c == 0.0                        ? begin
+                             : c == 1.0 && goal == end.level ? end
+                             : o.in_time                     ? between(time(c))
+                                                             : between(ratio_between(step.from, goal, o.form, c)));
+        for (std::size_t j = 0; j < points.size(); ++j) {
+            bool const last = j + 1 == points.size();
+            auto const there = last ? ancestral_step{down, up}
+                                    : make_ancestral_step(step.from, points[j + 1].level, o.noisy_inside ? o.eta : 0.0);
+            inner_call call{points[j].time, points[j].level, there.down, static_cast<unsigned>(j)};
+            call.form = whole ? o.form : memory_form::x_0;
+            call.noise = there.up;
             call.weights = method.weights;
             if (j == 0)
                 call.churn = churn;
-            if constexpr (sloped_path<Path>)
-                if (o.in_time)
-                    call.along = {from + method.c[j] * h, from + (last ? 1.0 : method.c[j + 1]) * h,
-                                  path.slope(from + method.c[j] * h)};
+            if (o.in_time)
+                call.along = {time(method.c[j]), time(last ? 1.0 : method.c[j + 1]), slope(time(method.c[j]))};
             calls.push_back(call);
         }
     }
+    return singlestep(calls, {.network = settled(o.network, g.usual), .noise_scale = o.noise_scale});
+}
+
+} // namespace detail
+
+/// A Runge-Kutta method on the steps of a grid; the calls inside a step lie on the path. A step to sigma = 0 or from alpha =
+/// 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With eta > 0 each step goes down below
+/// its level, and noise is added there.
+///
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does not
+/// know its slope, and as `churned_steps` and `singlestep` do.
+template <noise_path Path, grid_for<Path> Spec>
+plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
+{
+    grid const g = make_grid(path, spec);
     require(!o.in_time || sloped_path<Path>, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
-    return singlestep(calls, {.network = settled(o.network, g.usual), .form = o.form, .noise_scale = o.noise_scale});
+    return detail::runge_kutta(
+        g, churned_steps(path, g, o.churn), o,
+        [&](double u) { return o.in_time ? point_at_time(path, u) : point_at_ratio(path, u); },
+        [&](double t) -> path_slope {
+            if constexpr (sloped_path<Path>)
+                return path.slope(t);
+            return {};
+        });
 }
 
 } // namespace alphabar

@@ -41,8 +41,9 @@ struct inner_call {
     };
     double time;
     noise_level level;
-    noise_level to;     ///< as a rule the level of the next call; lower, where noise is added on arrival
-    unsigned age = 0;   ///< calls of the same step before it; 0: the step starts here
+    noise_level to;   ///< as a rule the level of the next call; lower, where noise is added on arrival
+    unsigned age = 0; ///< calls of the same step before it; 0: the step starts here
+    memory_form form = memory_form::x_0;
     double noise = 0.0; ///< coefficient of z, beside what tau brings
     stage_weights weights = exact_weights;
     std::optional<stage::churn_map> churn{};
@@ -51,7 +52,6 @@ struct inner_call {
 
 struct singlestep_options {
     network_form network{};
-    memory_form form = memory_form::x_0;
     double tau = 0.0; ///< 0 the ODE, 1 the reverse SDE
     double noise_scale = 1.0;
 };
@@ -71,17 +71,17 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
     p.stages.reserve(calls.size());
     node_values nodes{}; // the newest first
     for (std::size_t k = 0; k < calls.size(); ++k) {
-        auto const& [time, level, to, age, noise, weights, churn, along] = calls[k];
+        auto const& [time, level, to, age, form, noise, weights, churn, along] = calls[k];
         require(age == 0 || (k > 0 && age == calls[k - 1].age + 1 && age < max_nodes), "singlestep", "an age", age,
                 "it counts the calls of a step, 0, 1, ... below 8");
         inner_call const& start = calls[k - age];
         std::shift_right(nodes.begin(), nodes.end(), 1);
         nodes[0] = age == 0 ? 0.0
                    : along  ? along->at - start.along->at
-                            : position(level, o.form) - position(start.level, o.form);
+                            : position(level, form) - position(start.level, form);
         transition const step = along ? transition{1.0, 1.0, 0.0, 0.0, along->to - start.along->at, 1.0}
-                                      : make_transition(start.level, to, o.form, o.tau);
-        stage s = network_call(o.network, time, level, along ? memory_form::epsilon : o.form);
+                                      : make_transition(start.level, to, form, o.tau);
+        stage s = network_call(o.network, time, level, along ? memory_form::epsilon : form);
         if (along) {
             network_maps const maps = maps_at(o.network, level);
             s.memory = {along->slope.alpha * maps.x_0.x + along->slope.sigma * maps.epsilon.x,
@@ -162,12 +162,10 @@ inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
     std::vector<inner_call> calls;
     for (std::size_t i = o.first; i < g.steps(); ++i) {
         unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
-        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, 0.0, o.rule});
+        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, o.form, 0.0, o.rule});
     }
-    return singlestep(calls, {.network = settled(o.network, g.usual),
-                              .form = o.form,
-                              .tau = std::sqrt(o.eta),
-                              .noise_scale = o.noise_scale});
+    return singlestep(calls,
+                      {.network = settled(o.network, g.usual), .tau = std::sqrt(o.eta), .noise_scale = o.noise_scale});
 }
 template <noise_path Path, grid_for<Path> Spec>
 plan dpm_singlestep(Path const& path, Spec const& spec, dpm_singlestep_options const& o = {})

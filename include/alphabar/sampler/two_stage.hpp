@@ -6,15 +6,11 @@
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/runge_kutta.hpp>
 
-#include <array>
-#include <cmath>
-#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -33,61 +29,23 @@ struct two_stage_options {
 
 namespace detail {
 
-/// sigma / alpha at the fraction r between two levels, in the variable of `form`.
-inline double ratio_between(noise_level s, noise_level t, memory_form form, double r)
-{
-    double const sigma = (1.0 - r) * s.sigma + r * t.sigma;
-    switch (form) {
-    case memory_form::velocity: return sigma / (1.0 - sigma);
-    case memory_form::rho: return (1.0 - r) * sigma_ratio(s) + r * sigma_ratio(t);
-    default: return std::pow(sigma_ratio(s), 1.0 - r) * std::pow(sigma_ratio(t), r);
-    }
-}
-
-/// `between`: sigma / alpha -> the grid_point of the second call.
 template <class Between>
 plan two_stage(grid const& g, std::vector<churned_step> const& steps, two_stage_options const& o,
                Between const& between)
 {
-    using namespace slots;
-    double const eta = o.eta.value_or(0.0), r = o.middle.value_or(0.5);
-    memory_form const form = o.form.value_or(memory_form::x_0);
-    require(eta >= 0.0 && std::isfinite(eta), "two_stage", "eta", eta, "it must not be negative");
+    double const r = o.middle.value_or(0.5), w = 1.0 / (2.0 * r);
     require(r > 0.0 && r <= 1.0, "two_stage", "middle", r, "it must lie in (0, 1]");
-    network_form const network = settled(o.network, g.usual);
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        auto const& [step, churn] = steps[i];
-        auto const [down, up] = make_ancestral_step(step.from, step.to, eta);
-        if (down.sigma == 0.0 || (step.from.alpha == 0.0 && form != memory_form::velocity)) {
-            p.stages.push_back(ddim_stage(network, step, {.eta = eta, .noise_scale = o.noise_scale}));
-            p.stages.back().churn = churn;
-            continue;
-        }
-        noise_level const goal = o.noisy_middle ? step.to : down;
-        grid_point const middle = r < 1.0 ? between(ratio_between(step.from, goal, form, r))
-                                          : grid_point{i + 1 < g.steps() ? g.times[i + 1] : g.end_time, goal};
-        auto const half = make_ancestral_step(step.from, middle.level, o.noisy_middle ? eta : 0.0);
-        transition const first = make_transition(step.from, half.down, form),
-                         whole = make_transition(step.from, down, form);
-        double const w = integral(whole, std::array{0.0})[0];
-        stage predict = network_call(network, step.time, step.from, form),
-              correct = network_call(network, middle.time, middle.level, form);
-        predict.churn = churn;
-        predict.x = first.a * x + integral(first, std::array{0.0})[0] * m(0);
-        predict.y = x;
-        predict.ends_step = false;
-        correct.x = (whole.a * y + w / (2.0 * r) * m(0) + w * (1.0 - 1.0 / (2.0 * r)) * m(1)).pruned();
-        if (half.up * o.noise_scale != 0.0)
-            predict.x += o.noise_scale * half.up * z;
-        if (up * o.noise_scale != 0.0)
-            correct.x += o.noise_scale * up * z;
-        p.stages.push_back(predict);
-        p.stages.push_back(correct);
-    }
-    number_draws(p);
-    return p;
+    std::vector<runge_kutta_method> methods;
+    for (churned_step const& s : steps)
+        methods.push_back(s.step.to.sigma == 0.0 ? rk_1() : butcher({0.0, r}, {{r}, {1.0 - w, w}}));
+    return runge_kutta(g, steps,
+                       {.network = o.network,
+                        .methods = methods,
+                        .form = o.form.value_or(memory_form::x_0),
+                        .eta = o.eta.value_or(0.0),
+                        .noisy_inside = o.noisy_middle,
+                        .noise_scale = o.noise_scale},
+                       between, [](double) { return path_slope{}; });
 }
 
 } // namespace detail
