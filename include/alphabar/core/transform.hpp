@@ -81,6 +81,35 @@ inline constexpr std::size_t piece = 512;
 template <class T>
 inline constexpr bool is_computed_in_place = std::is_same_v<T, compute_t<T>>;
 
+/// Asks for the memory at `from`, which will be read or written soon.
+template <class T>
+inline void prefetch([[maybe_unused]] T const* from, [[maybe_unused]] std::size_t n)
+{
+#if defined(__GNUC__)
+    for (std::size_t k = 0; k < n; k += 64 / sizeof(T))
+        __builtin_prefetch(from + k, 1);
+#endif
+}
+
+/// For callers of `make` who have nothing to fetch.
+struct fetch_nothing {
+    void operator()(std::size_t, std::size_t) const {}
+};
+
+/// g.fill(row, first, out). While numbers are made, memory would idle: before each group of them fetch(its place in
+/// `out`, its size) is called, where the generator has such a hook.
+template <generator G, class Fetch>
+void make(G const& g, std::size_t row, std::size_t first, std::span<float> out, Fetch const& fetch)
+{
+    auto const hook = [&](float const* at, std::size_t count) {
+        fetch(static_cast<std::size_t>(at - out.data()), count);
+    };
+    if constexpr (requires { g.fill(row, first, out, hook); })
+        g.fill(row, first, out, hook);
+    else
+        g.fill(row, first, out);
+}
+
 /// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was widened or
 /// made.
 template <class Source>
@@ -90,7 +119,9 @@ template <class T>
     requires is_computed_in_place<T>
 class reader<stored_source<T>> {
 public:
-    T const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first, std::size_t)
+    template <class Fetch = fetch_nothing>
+    T const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first, std::size_t,
+                  Fetch const& = {})
     {
         return from.data + row * layout.row_size + first;
     }
@@ -100,8 +131,9 @@ template <class T>
     requires(!is_computed_in_place<T>)
 class reader<stored_source<T>> {
 public:
+    template <class Fetch = fetch_nothing>
     compute_t<T> const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first,
-                             std::size_t n)
+                             std::size_t n, Fetch const& = {})
     {
         widen(from.data + row * layout.row_size + first, buffer_, n);
         return buffer_;
@@ -114,9 +146,11 @@ private:
 template <class G>
 class reader<made_source<G, float>> {
 public:
-    float const* read(made_source<G, float> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n)
+    template <class Fetch = fetch_nothing>
+    float const* read(made_source<G, float> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n,
+                      Fetch const& fetch = {})
     {
-        from.made_by->fill(row, first, std::span<float>(buffer_, n));
+        make(*from.made_by, row, first, std::span<float>(buffer_, n), fetch);
         return buffer_;
     }
 
@@ -127,10 +161,11 @@ private:
 template <class G>
 class reader<made_source<G, double>> {
 public:
+    template <class Fetch = fetch_nothing>
     double const* read(made_source<G, double> from, row_layout const&, std::size_t row, std::size_t first,
-                       std::size_t n)
+                       std::size_t n, Fetch const& fetch = {})
     {
-        from.made_by->fill(row, first, std::span<float>(made_, n));
+        make(*from.made_by, row, first, std::span<float>(made_, n), fetch);
         for_blocks(n, [this](std::size_t at, auto count) {
             for (std::size_t k = 0; k < decltype(count)::value; ++k)
                 buffer_[at + k] = static_cast<double>(made_[at + k]);
@@ -215,9 +250,9 @@ ALPHABAR_INLINE void apply_block(std::index_sequence<J...>, F const& f, std::arr
 #endif
 }
 
-/// out[j][i] = result j of f(in[i]...) for i < n. Outputs may be inputs; otherwise arrays lie apart.
+/// The loops of `apply`, for whatever processor the caller is compiled for.
 template <class F, class C, std::size_t N, class... Argument>
-ALPHABAR_FLATTEN inline void apply(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
+ALPHABAR_INLINE void apply_loops(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
 {
     F const f = formula; // the compiler sees that no store changes its members
     for_blocks(n, [&](std::size_t first, auto count) {
@@ -238,6 +273,39 @@ ALPHABAR_FLATTEN inline void apply(F const& formula, std::array<C*, N> const& ou
             }(std::make_index_sequence<N>{});
         }
     });
+}
+
+template <class F, class C, std::size_t N, class... Argument>
+ALPHABAR_FLATTEN inline void apply_plain(F const& f, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
+{
+    apply_loops(f, out, n, in...);
+}
+
+/// Whether the plain loops of this build are compiled for AVX2 anyway (Clang's are slower even then).
+#if defined(__AVX2__) && !defined(__clang__)
+inline constexpr bool plain_loops_are_wide = true;
+#else
+inline constexpr bool plain_loops_are_wide = false;
+#endif
+
+#if defined(ALPHABAR_AVX2)
+template <class F, class C, std::size_t N, class... Argument>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_wide(F const& f, std::array<C*, N> const& out, std::size_t n,
+                                                      Argument const*... in)
+{
+    apply_loops(f, out, n, in...);
+}
+#endif
+
+/// out[j][i] = result j of f(in[i]...) for i < n. Outputs may be inputs; otherwise arrays lie apart.
+template <class F, class C, std::size_t N, class... Argument>
+inline void apply(F const& f, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
+{
+#if defined(ALPHABAR_AVX2)
+    if (!plain_loops_are_wide && has_avx2())
+        return apply_wide(f, out, n, in...);
+#endif
+    apply_plain(f, out, n, in...);
 }
 
 #if defined(ALPHABAR_AVX2)
@@ -290,12 +358,7 @@ ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, T* out, 
 #endif
 
 /// Whether `apply_stored` is worth while for a pass with outputs of T: where all inputs lie in memory, and the plain
-/// loops are not compiled for AVX2 anyway (Clang's are slower even then) or some array holds 16-bit numbers.
-#if defined(__AVX2__) && !defined(__clang__)
-inline constexpr bool plain_loops_are_wide = true;
-#else
-inline constexpr bool plain_loops_are_wide = false;
-#endif
+/// loops are not wide or some array holds 16-bit numbers.
 template <class T, class... Source>
 inline constexpr bool is_stored_pass = false;
 template <class T, class... In>
@@ -330,6 +393,16 @@ constexpr chunk_extent extent_of(row_layout const& layout, std::size_t chunk)
     return {row, begin, std::min(begin + row_layout::chunk, layout.row_size)};
 }
 
+template <class T>
+void prefetch_source(stored_source<T> const& from, std::size_t at, std::size_t n)
+{
+    prefetch(from.data + at, n);
+}
+template <class G, class Argument>
+void prefetch_source(made_source<G, Argument> const&, std::size_t, std::size_t)
+{
+}
+
 } // namespace detail
 
 /// The chunks [begin, end) of a transform, on the calling thread.
@@ -350,10 +423,17 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
         for (std::size_t first = start; first < at.end; first += detail::piece) {
             std::size_t const n = std::min(detail::piece, at.end - first);
             std::size_t const offset = at.row * layout.row_size + first;
+            auto const fetch_next = [&](std::size_t from, std::size_t count) {
+                if (first + detail::piece + from + count > at.end)
+                    return;
+                (detail::prefetch_source(in, offset + detail::piece + from, count), ...);
+                for (T* const to : out.data)
+                    detail::prefetch(to + offset + detail::piece + from, count);
+            };
             std::apply(
                 [&](auto&... r) {
                     detail::apply(formulas[at.row], results.begin(out, offset), n,
-                                  r.read(in, layout, at.row, first, n)...);
+                                  r.read(in, layout, at.row, first, n, fetch_next)...);
                 },
                 readers);
             results.end(out, offset, n);

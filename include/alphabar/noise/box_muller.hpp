@@ -56,8 +56,6 @@ ALPHABAR_ISA inline void box_muller(word w0, word w1, real& cosine, real& sine)
 
 #if defined(ALPHABAR_ISA_ENTRY)
 
-inline constexpr std::size_t group = lanes * 4; // normals that `generate` makes at once
-
 /// Philox and Box-Muller for `lanes` blocks; `first_product` is M0 * block in each 64-bit lane. Words are kept in the low
 /// halves of the lanes: a product reads only these, and leaves the next low word where it is, the high one a shift away.
 ALPHABAR_ISA inline void generate_group(philox_start const& s, wide first_product, float* out)
@@ -88,16 +86,24 @@ ALPHABAR_ISA inline void generate_group(philox_start const& s, wide first_produc
     store_pairs(out, cosine, sine);
 }
 
-/// Writes the normals of `groups` times `lanes` blocks from block `first` on.
-ALPHABAR_ISA_ENTRY inline void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups)
-{
-    wide first_product = product(add_64(wides(first), lane_blocks()), wides(philox_m0));
-    wide const step = wides(lanes * std::uint64_t{philox_m0});
-    for (std::size_t i = 0; i < groups; ++i) {
-        generate_group(s, first_product, out + i * group);
-        first_product = add_64(first_product, step);
+struct blocks {
+    static constexpr std::size_t group = lanes * 4; ///< normals that are made at once
+
+    /// Writes the normals of `groups` times `lanes` blocks from block `first` on; calls between(their place in `out`,
+    /// their number) before each group.
+    template <class Between>
+    ALPHABAR_ISA_ENTRY static void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups,
+                                            Between const& between)
+    {
+        wide first_product = product(add_64(wides(first), lane_blocks()), wides(philox_m0));
+        wide const step = wides(lanes * std::uint64_t{philox_m0});
+        for (std::size_t i = 0; i < groups; ++i) {
+            between(out + i * group, group);
+            generate_group(s, first_product, out + i * group);
+            first_product = add_64(first_product, step);
+        }
     }
-}
+};
 
 #endif // vectors
 #endif // an instruction set

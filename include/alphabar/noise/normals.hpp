@@ -140,21 +140,26 @@ ALPHABAR_ISA inline real negate_by_bit_31(real a, word sign)
 #include <alphabar/noise/box_muller.hpp>
 #undef ALPHABAR_ISA
 
-inline constexpr std::size_t group = 4; // normals that `generate` makes at once
+struct blocks {
+    static constexpr std::size_t group = 4;
 
-/// Writes the normals of blocks first, first + 1, ..., first + groups - 1.
-inline void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups)
-{
-    for (std::size_t i = 0; i < groups; ++i, out += 4) {
-        std::uint64_t const product = philox_m0 * (first + i);
-        std::uint64_t const b = std::uint64_t{philox_m1} * (static_cast<std::uint32_t>(product >> 32) ^ s.c2_1);
-        std::uint32_t c[4] = {static_cast<std::uint32_t>(b >> 32) ^ s.c0_2, static_cast<std::uint32_t>(b),
-                              static_cast<std::uint32_t>(product) ^ s.c2_2, s.c3_2};
-        philox4x32<8>(c, s.k0[2], s.k1[2]);
-        box_muller(c[0], c[1], out[0], out[1]);
-        box_muller(c[2], c[3], out[2], out[3]);
+    /// Writes the normals of blocks first, first + 1, ..., first + groups - 1; calls between(out, 4) before each block.
+    template <class Between>
+    static void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups,
+                         Between const& between)
+    {
+        for (std::size_t i = 0; i < groups; ++i, out += 4) {
+            between(out, group);
+            std::uint64_t const product = philox_m0 * (first + i);
+            std::uint64_t const b = std::uint64_t{philox_m1} * (static_cast<std::uint32_t>(product >> 32) ^ s.c2_1);
+            std::uint32_t c[4] = {static_cast<std::uint32_t>(b >> 32) ^ s.c0_2, static_cast<std::uint32_t>(b),
+                                  static_cast<std::uint32_t>(product) ^ s.c2_2, s.c3_2};
+            philox4x32<8>(c, s.k0[2], s.k1[2]);
+            box_muller(c[0], c[1], out[0], out[1]);
+            box_muller(c[2], c[3], out[2], out[3]);
+        }
     }
-}
+};
 
 } // namespace plain
 
@@ -325,38 +330,48 @@ inline isa best_isa()
     return isa::plain;
 }
 
-/// Cuts [first, first + n) into whole groups, which `Generate` writes in place, and at most two partial ones.
-template <std::size_t Group, auto Generate>
-void fill_groups(philox_start const& s, std::uint64_t first, float* out, std::size_t n)
+/// For callers of `fill_normals` who have nothing to do between groups.
+struct nothing_between {
+    void operator()(float const*, std::size_t) const {}
+};
+
+/// Cuts [first, first + n) into whole groups, which Blocks::generate writes in place, and at most two partial ones.
+template <class Blocks, class Between>
+void fill_groups(philox_start const& s, std::uint64_t first, float* out, std::size_t n, Between const& between)
 {
+    constexpr std::size_t group = Blocks::group;
     std::uint64_t block = first / 4;
     auto const partial = [&](std::size_t skipped) {
-        alignas(64) float some[Group];
-        Generate(s, block, some, 1);
-        std::size_t const taken = std::min(n, Group - skipped);
+        alignas(64) float some[group];
+        Blocks::generate(s, block, some, 1, nothing_between{});
+        std::size_t const taken = std::min(n, group - skipped);
         std::memcpy(out, some + skipped, taken * sizeof(float));
-        block += Group / 4, out += taken, n -= taken;
+        block += group / 4, out += taken, n -= taken;
     };
     if (first % 4 != 0)
         partial(first % 4);
-    if (std::size_t const groups = n / Group) {
-        Generate(s, block, out, groups);
-        block += groups * (Group / 4), out += groups * Group, n -= groups * Group;
+    if (std::size_t const groups = n / group) {
+        Blocks::generate(s, block, out, groups, between);
+        block += groups * (group / 4), out += groups * group, n -= groups * group;
     }
     if (n != 0)
         partial(0);
 }
 
-inline void fill_normals(isa way, philox_start const& s, std::uint64_t first, float* out, std::size_t n)
+/// Writes the normals of elements [first, first + n). Before each whole group it calls between(where it will write, how
+/// many): memory is idle while numbers are made, so there a caller asks for what he will read next.
+template <class Between = nothing_between>
+void fill_normals(isa way, philox_start const& s, std::uint64_t first, float* out, std::size_t n,
+                  Between const& between = {})
 {
 #if defined(ALPHABAR_X86_DISPATCH)
     if (way == isa::avx512)
-        return fill_groups<avx512::group, avx512::generate>(s, first, out, n);
+        return fill_groups<avx512::blocks>(s, first, out, n, between);
     if (way == isa::avx2)
-        return fill_groups<avx2::group, avx2::generate>(s, first, out, n);
+        return fill_groups<avx2::blocks>(s, first, out, n, between);
 #endif
     static_cast<void>(way);
-    fill_groups<plain::group, plain::generate>(s, first, out, n);
+    fill_groups<plain::blocks>(s, first, out, n, between);
 }
 
 } // namespace alphabar::detail

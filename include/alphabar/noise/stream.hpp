@@ -51,10 +51,16 @@ struct noise_field {
     /// `out`. Throws std::invalid_argument beyond 2^34 elements.
     void fill(std::size_t row, std::size_t first, std::span<float> out) const
     {
+        fill(row, first, out, detail::nothing_between{});
+    }
+    /// The same; calls between(float const* at, std::size_t count) before it writes a group of numbers there.
+    template <class Between>
+    void fill(std::size_t row, std::size_t first, std::span<float> out, Between const& between) const
+    {
         require(first <= max_elements && out.size() <= max_elements - first, "noise_field::fill", "the last element",
                 first + out.size(), "a sample has at most 2^34 elements");
         auto const start = detail::make_philox_start(seed, purpose_and_step, first_sample + row);
-        detail::fill_normals(detail::best_isa(), start, first, out.data(), out.size());
+        detail::fill_normals(detail::best_isa(), start, first, out.data(), out.size(), between);
     }
 
     /// One standard normal: the bits that `fill` writes. Elements are below 2^34, which is not checked.

@@ -241,15 +241,11 @@ class noise_reader;
 template <generator Source, class C>
 class noise_reader<Source, C> {
 public:
-    template <class Between>
+    template <class Fetch>
     C const* read(Source const& from, std::size_t row, std::size_t, std::size_t first, std::size_t n,
-                  Between const& between)
+                  Fetch const& fetch)
     {
-        constexpr std::size_t part = 128;
-        for (std::size_t at = 0; at < n; at += part) {
-            between(at, part);
-            from.fill(row, first + at, std::span<float>(made_ + at, std::min(part, n - at)));
-        }
+        make(from, row, first, std::span<float>(made_, n), fetch);
         if constexpr (std::is_same_v<C, float>) {
             return made_;
         } else {
@@ -294,9 +290,9 @@ template <tensor Source, class C>
     requires(!generator<Source>)
 class noise_reader<Source, C> {
 public:
-    template <class Between>
+    template <class Fetch>
     C const* read(Source const& from, std::size_t row, std::size_t row_size, std::size_t first, std::size_t n,
-                  Between const&)
+                  Fetch const&)
     {
         return reader_.read(traits_of<Source>::elements(from).data() + row * row_size + first, n);
     }
@@ -367,52 +363,67 @@ struct padding {
     alignas(64) static constexpr C zeros[piece] = {};
 };
 
-/// One block of a row of sizeof...(J) terms.
-template <std::size_t Turns, class C, std::size_t... J>
-ALPHABAR_INLINE void sum_block(C const* coefficient, C const* const* in, std::size_t first, C* out,
-                               std::index_sequence<J...>)
-{
-    C const c[] = {coefficient[J]...};
-    C const* const at[] = {in[J] + first...};
-    for (std::size_t k = 0; k < Turns; ++k) {
-        C total = c[0] * at[0][k];
-        ((J == 0 ? void() : void(total = total + c[J] * at[J][k])), ...);
-        out[k] = total;
-    }
-}
-
-/// R rows at once, block by block, so that every operand comes from memory once: row r < R - 1 has N terms, the last row L.
-/// Rows are computed in the order of the list; a staged one is stored after the block's last row.
+/// R rows that are computed together, so that every operand comes from memory once: row r < R - 1 has N terms, the last
+/// row L. All rows of a block are computed before any is stored, so that a target may be an operand.
 template <std::size_t R, std::size_t N, std::size_t L, class C>
-inline void sum_rows(bound_row<C> const* const (&rows)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
-{
-    constexpr std::size_t most = std::max(N, L);
-    C coefficient[R][most];
-    C const* in[R][most];
-    bool staged[R];
-    for (std::size_t r = 0; r < R; ++r) {
-        staged[r] = rows[r]->staged;
-        for (std::size_t t = 0; t < most; ++t) {
-            bool const real = t < rows[r]->terms;
-            coefficient[r][t] = real ? rows[r]->coefficient[t] : C(-1);
-            in[r][t] = real ? operands[rows[r]->read[t]] : padding<C>::zeros;
+struct row_block {
+    C coefficient[R][std::max(N, L)];
+    C const* in[R][std::max(N, L)];
+    C* out[R];
+
+    template <std::size_t Turns, std::size_t... J>
+    ALPHABAR_INLINE void sum(std::size_t r, std::size_t first, C* result, std::index_sequence<J...>) const
+    {
+        C const c[] = {coefficient[r][J]...};
+        C const* const at[] = {in[r][J] + first...};
+        for (std::size_t k = 0; k < Turns; ++k) {
+            C total = c[0] * at[0][k];
+            ((J == 0 ? void() : void(total = total + c[J] * at[J][k])), ...);
+            result[k] = total;
         }
     }
-    for_blocks(n, [&](std::size_t first, auto count) {
-        constexpr std::size_t turns = decltype(count)::value;
-        alignas(64) C results[R][turns];
-        for (std::size_t r = 0; r < R; ++r) {
-            if (r + 1 < R)
-                sum_block<turns>(coefficient[r], in[r], first, results[r], std::make_index_sequence<N>{});
-            else
-                sum_block<turns>(coefficient[r], in[r], first, results[r], std::make_index_sequence<L>{});
-            if (!staged[r])
-                std::memcpy(out[r] + first, results[r], sizeof results[r]);
-        }
+    template <std::size_t Turns>
+    ALPHABAR_INLINE void run(std::size_t first) const
+    {
+        alignas(64) C results[R][Turns];
+        for (std::size_t r = 0; r + 1 < R; ++r)
+            sum<Turns>(r, first, results[r], std::make_index_sequence<N>{});
+        sum<Turns>(R - 1, first, results[R - 1], std::make_index_sequence<L>{});
         for (std::size_t r = 0; r < R; ++r)
-            if (staged[r])
-                std::memcpy(out[r] + first, results[r], sizeof results[r]);
-    });
+            std::memcpy(out[r] + first, results[r], sizeof results[r]);
+    }
+};
+
+template <class Rows>
+ALPHABAR_INLINE void run_blocks(Rows const& rows, std::size_t n)
+{
+    for_blocks(n, [&rows](std::size_t first, auto count) { rows.template run<decltype(count)::value>(first); });
+}
+#if defined(ALPHABAR_AVX2)
+template <class Rows>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void run_blocks_avx2(Rows const& rows, std::size_t n)
+{
+    run_blocks(rows, n);
+}
+#endif
+
+template <std::size_t R, std::size_t N, std::size_t L, class C>
+inline void sum_rows(bound_row<C> const* const (&given)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
+{
+    row_block<R, N, L, C> rows;
+    for (std::size_t r = 0; r < R; ++r) {
+        rows.out[r] = out[r];
+        for (std::size_t t = 0; t < std::max(N, L); ++t) {
+            bool const real = t < given[r]->terms;
+            rows.coefficient[r][t] = real ? given[r]->coefficient[t] : C(-1);
+            rows.in[r][t] = real ? operands[given[r]->read[t]] : padding<C>::zeros;
+        }
+    }
+#if defined(ALPHABAR_AVX2)
+    if (!plain_loops_are_wide && has_avx2())
+        return run_blocks_avx2(rows, n);
+#endif
+    run_blocks(rows, n);
 }
 
 /// Rows of at most 6 terms, two or three of them; false where no kernel fits.
@@ -460,15 +471,6 @@ struct pass_buffers {
     alignas(64) C staged[lowered_pass::max_rows + 1][piece];
 };
 
-template <class C>
-inline void prefetch(C const* from, std::size_t n)
-{
-#if defined(__GNUC__) || defined(__clang__)
-    for (std::size_t k = 0; k < n; k += 64 / sizeof(C))
-        __builtin_prefetch(from + k);
-#endif
-}
-
 /// The pass over elements [begin, end) of sample `row`.
 template <class T, class Output, class C, class Source>
 void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source const& source, std::size_t row,
@@ -482,7 +484,7 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
         auto const output = [&](std::size_t h) {
             return buffers.outputs[std::is_same_v<Output, C> ? 0 : h].read(head(h), n);
         };
-        // While noise is made, memory would idle: the next piece is fetched then, a few lines at a time.
+        // The next piece is fetched while noise is made, a few lines at a time.
         auto const fetch_next = [&](std::size_t from, std::size_t count) {
             if (first + piece + from + count > end)
                 return;
