@@ -5,42 +5,15 @@
 
 #include <doctest/doctest.h>
 
+#include <support/allocations.hpp>
 #include <support/reference_sampler.hpp>
 
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <string>
 #include <thread>
 
 namespace ab = alphabar;
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-
-// Counts every allocation of this program.
-[[gnu::noinline]] void* operator new(std::size_t size)
-{
-    ++allocations;
-    if (void* p = std::malloc(size == 0 ? 1 : size))
-        return p;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment)
-{
-    ++allocations;
-    auto const a = static_cast<std::size_t>(alignment);
-    if (void* p = std::aligned_alloc(a, (size + a - 1) / a * a))
-        return p;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -258,12 +231,12 @@ TEST_CASE_TEMPLATE("nothing is allocated after construction", T, float, double)
         auto const view = ab::view(x, sample_shape);
         ab::executor run(p, view, stream);
         auto const shaped = ab::view(output, run.output_shape());
-        std::size_t const before = allocations;
+        std::size_t const before = support::allocations;
         while (auto const call = run.next()) {
             call_network(call, output, p.heads);
             run.take(shaped);
         }
-        REQUIRE(allocations == before);
+        REQUIRE(support::allocations == before);
     }
 }
 
@@ -276,7 +249,7 @@ TEST_CASE("work memory may be lent")
         std::vector<std::byte> work(ab::work_bytes<float>(lowered, sample_shape) + 3);
         ab::executor own(lowered, ab::view(x, sample_shape), stream);
         auto const expected = run_all<float>(own, p.heads);
-        std::size_t const before = allocations;
+        std::size_t const before = support::allocations;
         if (work.size() > 3) {
             ab::executor lent(lowered, ab::view(y, sample_shape), stream, std::span(work).subspan(3));
             CHECK(own.work_bytes() == work.size() - 3);
@@ -284,7 +257,7 @@ TEST_CASE("work memory may be lent")
             CHECK_THROWS_WITH_AS(ab::executor(lowered, ab::view(y, sample_shape), stream, std::span(work).subspan(4)),
                                  doctest::Contains("the bytes of work is"), std::invalid_argument);
         }
-        CHECK(allocations >= before);
+        CHECK(support::allocations >= before);
     }
 }
 

@@ -13,19 +13,19 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace alphabar {
 
-/// `size` threads, the calling one among them; the others sleep between loops.
+/// `size` threads, the calling one among them; the others sleep between loops. A loop allocates nothing.
 ///
 /// One loop runs at a time: a second caller waits. A loop inside a loop of the same team runs on the thread that asks.
 class thread_team {
 public:
     /// Throws std::invalid_argument unless size lies in [1, 4096].
-    explicit thread_team(std::size_t size = std::max(1u, std::thread::hardware_concurrency()))
+    explicit thread_team(std::size_t size = std::max(1u, std::thread::hardware_concurrency())) : thrown_(checked(size))
     {
-        require(size >= 1 && size <= 4096, "thread_team", "size", size, "it must lie in [1, 4096]");
         try {
             for (std::size_t member = 1; member < size; ++member)
                 members_.emplace_back([this, member] { serve(member); });
@@ -56,14 +56,13 @@ public:
             std::size_t const begin = count / parts * i + std::min(i, count % parts);
             f(begin, begin + count / parts + (i < count % parts ? 1 : 0));
         };
-        std::vector<std::exception_ptr> thrown(parts);
         auto const guarded = [&](std::size_t i) noexcept {
             thread_team const* const outer = inside();
             inside() = this;
             try {
                 part(i);
             } catch (...) {
-                thrown[i] = std::current_exception();
+                thrown_[i] = std::current_exception();
             }
             inside() = outer;
         };
@@ -82,9 +81,12 @@ public:
             std::unique_lock lock(mutex_);
             done_.wait(lock, [this] { return left_ == 0; });
         }
-        for (std::exception_ptr const& e : thrown)
-            if (e)
-                std::rethrow_exception(e);
+        std::exception_ptr first;
+        for (std::exception_ptr& e : thrown_)
+            if (std::exception_ptr const here = std::exchange(e, nullptr); !first)
+                first = here;
+        if (first)
+            std::rethrow_exception(first);
     }
 
     /// f(i) for each i in [0, count), in ranges as `for_ranges`.
@@ -98,6 +100,11 @@ public:
     }
 
 private:
+    static std::size_t checked(std::size_t size)
+    {
+        require(size >= 1 && size <= 4096, "thread_team", "size", size, "it must lie in [1, 4096]");
+        return size;
+    }
     /// The team whose loop the current thread works in.
     static thread_team const*& inside()
     {
@@ -136,6 +143,7 @@ private:
             member.join();
     }
 
+    std::vector<std::exception_ptr> thrown_; ///< what each range of the loop has thrown
     std::vector<std::thread> members_;
     std::mutex loop_;
     std::mutex mutex_;

@@ -37,12 +37,21 @@ public:
     /// Throws std::invalid_argument where threads is not in [1, 4096].
     explicit denoiser(Network net, std::size_t threads = 1)
         : net_(std::make_unique<Network>(std::move(net))), team_(std::make_unique<thread_team>(threads)),
-          flipped_(net_->parameters().total()), passes_(threads)
+          flipped_(net_->parameters().total()), passes_(threads), outputs_(threads)
     {
+        reserve_group(prediction_group);
     }
 
     Network const& net() const { return *net_; }
     thread_team& team() { return *team_; }
+
+    /// Allocates all that `gradient` needs for batches of up to `batch` images; `predict` never allocates.
+    void reserve(std::size_t batch)
+    {
+        reserve_group((batch + parts - 1) / parts);
+        for (auto& partial : partial_)
+            partial.resize(flipped_.size());
+    }
 
     /// output[i] = the network at (x[i], conditions[i]) for each image. No image's result depends on another image.
     ///
@@ -53,8 +62,7 @@ public:
     {
         check("denoiser::predict", parameters.size(), x.size(), conditions);
         require(output.size() == x.size(), "denoiser::predict", "output.size()", output.size(), "it must be that of x");
-        std::size_t const size = net_->sample_size(), group = 8;
-        reserve(group);
+        std::size_t const size = net_->sample_size(), group = prediction_group;
         in_turn((conditions.size() + group - 1) / group, [&](std::size_t task, std::size_t worker) {
             std::size_t const first = task * group, count = std::min(group, conditions.size() - first);
             auto& pass = *passes_[worker];
@@ -80,9 +88,7 @@ public:
         std::size_t const size = net_->sample_size();
         std::size_t const group = (conditions.size() + parts - 1) / parts;
         std::size_t const groups = (conditions.size() + group - 1) / group;
-        reserve(group);
-        for (std::size_t part = 0; part < groups; ++part)
-            partial_[part].resize(parameters.size());
+        reserve(conditions.size());
         net_->flip(parameters.data(), flipped_.data());
 
         value_type const scale = value_type(2) / static_cast<value_type>(x.size());
@@ -122,6 +128,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t prediction_group = 8; // images that a thread takes at a time
+
     void check(std::string_view function, std::size_t parameters, std::size_t x,
                std::span<condition const> conditions) const
     {
@@ -145,11 +153,10 @@ private:
                 task(i, worker);
         });
     }
-    void reserve(std::size_t group)
+    void reserve_group(std::size_t group)
     {
         if (group <= group_)
             return;
-        outputs_.resize(passes_.size());
         for (std::size_t worker = 0; worker < passes_.size(); ++worker) {
             passes_[worker] = std::make_unique<typename Network::pass>(*net_, group);
             outputs_[worker].resize(net_->sample_size());

@@ -27,7 +27,7 @@ struct training_set {
 };
 
 /// Trains a float network with Adam on the mean squared error. The state after a number of steps is a function of
-/// network, recipe, seed and data alone, for any number of threads.
+/// network, recipe, seed and data alone, for any number of threads. A step allocates nothing.
 template <class Network>
 class trainer {
 public:
@@ -43,10 +43,10 @@ public:
         x_.resize(size);
         target_.resize(size);
         conditions_.resize(recipe_.batch);
+        denoiser_.reserve(recipe_.batch);
     }
 
-    /// One step on a batch drawn from `data`, as a rectified flow: digits (purpose `data`), log_sigma = 0.3 + 1.1 N(0,
-    /// 1)
+    /// One step on a batch drawn from `data`, as a rectified flow: digits (purpose `data`), log_sigma = 0.3 + 1.1 N(0, 1)
     /// (`time_draw`), eps (`training`) and the labels to drop (`dropout`) come from the stream, with the number of the
     /// step; x = (1 - t) x_0 + t eps with t = 1 / (1 + exp(-log_sigma)), target = eps - x_0. Returns the batch's loss.
     ///
