@@ -14,9 +14,9 @@ struct training_config {
     double budget = 3;            ///< 10^12 floating-point operations
     std::uint64_t seed = 42;
     std::uint32_t batch = 32;
-    double rate = 7e-3;      ///< Adam's highest step size
-    double drop_label = 0.1; ///< the share of digits whose class is hidden, for guidance
-    double ema = 0.995;      ///< how slowly the averaged weights follow
+    double rate = 7e-3;       ///< Adam's highest step size
+    double drop_label = 0.15; ///< the share of digits whose class is hidden, for guidance
+    double ema = 0.995;       ///< how slowly the averaged weights follow
 
     friend bool operator==(training_config const&, training_config const&) = default;
 };
