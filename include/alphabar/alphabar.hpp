@@ -26,6 +26,7 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/grid/tabled.hpp>
+#include <alphabar/loss/densities.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>
 #include <alphabar/noise/counter_engines.hpp>

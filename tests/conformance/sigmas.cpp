@@ -9,6 +9,7 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/grid/tabled.hpp>
+#include <alphabar/loss/densities.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
@@ -72,6 +73,16 @@ array discrete_sigmas(json const& a, std::size_t values)
         throw unsupported("the case does not name the length of its table");
     ab::gaussian_diffusion const table(betas_of({{"schedule", at(a, "betas")}, {"arguments", a}, {"T", values - 1}}));
     return levels(ab::normal_grid(values - 1), table);
+}
+
+/// of(u, index) for every uniform draw of the case.
+template <class Formula>
+array of_each(json const& a, Formula const& of)
+{
+    array values = numbers(at(a, "u"));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = of(values[i], i);
+    return values;
 }
 
 std::map<std::string, array (*)(json const&)> const& makers()
@@ -138,6 +149,65 @@ std::map<std::string, array (*)(json const&)> const& makers()
              return name.ends_with("Sigmas") ? levels(ab::list_grid(values.size() - 1, list))
                                              : array(values.begin(), values.end());
          }},
+        {"rand_log_normal",
+         [](json const& a) { // the source keeps u away from 0 and 1
+             return of_each(a, [&](double u, std::size_t) {
+                 return ab::log_normal_sigma(u * (1 - 2e-7) + 1e-7, number(at(a, "loc")), number(at(a, "scale")));
+             });
+         }},
+        {"rand_log_uniform",
+         [](json const& a) {
+             return of_each(a, [&](double u, std::size_t) {
+                 return ab::log_uniform_sigma(u, number(at(a, "min_value")), number(at(a, "max_value")));
+             });
+         }},
+        {"rand_log_logistic",
+         [](json const& a) {
+             return of_each(a, [&](double u, std::size_t) {
+                 return ab::log_logistic_sigma(u, number(at(a, "loc")), number(at(a, "scale")),
+                                               number(at(a, "min_value")), number(at(a, "max_value")));
+             });
+         }},
+        {"rand_v_diffusion",
+         [](json const& a) {
+             return of_each(a, [&](double u, std::size_t) {
+                 return ab::v_diffusion_sigma(u, number(at(a, "sigma_data")), number(at(a, "min_value")),
+                                              number(at(a, "max_value")));
+             });
+         }},
+        {"rand_split_log_normal",
+         [](json const& a) {
+             array const n = numbers(at(a, "n"));
+             return of_each(a, [&](double u, std::size_t i) {
+                 return ab::split_log_normal_sigma(u, n[i], number(at(a, "loc")), number(at(a, "scale_1")),
+                                                   number(at(a, "scale_2")));
+             });
+         }},
+        {"rand_cosine_interpolated",
+         [](json const& a) {
+             ab::interpolated_cosine const o{.image_d = number(at(a, "image_d")),
+                                             .noise_d_low = number(at(a, "noise_d_low")),
+                                             .noise_d_high = number(at(a, "noise_d_high")),
+                                             .sigma_min = number(at(a, "min_value")),
+                                             .sigma_max = number(at(a, "max_value"))};
+             return of_each(a, [&](double u, std::size_t) { return ab::interpolated_cosine_sigma(1 - u, o); });
+         }},
+        {"stratified_uniform",
+         [](json const& a) {
+             return of_each(a, [&](double u, std::size_t i) {
+                 return ab::stratified_uniform(u, i, at(a, "u").size(), at(a, "group").get<std::size_t>(),
+                                               at(a, "groups").get<std::size_t>());
+             });
+         }},
+        {"LogNormalSampler", // of one rank, whose parts stand side by side
+         [](json const& a) {
+             std::size_t const n = at(a, "u").size(), rank = at(a, "rank").get<std::size_t>();
+             return of_each(a, [&](double u, std::size_t i) {
+                 return ab::log_normal_sigma(
+                     ab::stratified_uniform(u, n * rank + i, n * at(a, "size").get<std::size_t>()),
+                     number(at(a, "p_mean")), number(at(a, "p_std")));
+             });
+         }},
         {"get_time_steps",
          [](json const& a) {
              return solver_schedule(a).grid_times(at(a, "skip_type").get<std::string>(), number(at(a, "t_T")),
@@ -164,6 +234,13 @@ void replay_sigmas(verdict& v)
     json const& a = at(given, "arguments");
     if (name == "DiscreteSchedule.get_sigmas")
         return v.compare("values", discrete_sigmas(a, at(v.expect(), "values").size()));
+    if (name == "get_orders_and_timesteps_for_singlestep_solver") {
+        std::vector<std::size_t> const orders =
+            outer_orders(at(a, "steps").get<std::size_t>(), at(a, "order").get<std::size_t>());
+        v.compare("orders", array(orders.begin(), orders.end()));
+        return v.compare("values", outer_times(solver_schedule(a), orders, at(a, "skip_type").get<std::string>(),
+                                               number(at(a, "t_T")), number(at(a, "t_0"))));
+    }
     auto const maker = makers().find(name);
     if (maker == makers().end())
         throw unsupported(family + "'s " + name);

@@ -129,4 +129,32 @@ private:
     array times_, log_alphas_, minus_log_alphas_;
 };
 
+/// dpm-solver's orders of singlestep steps that make `steps` calls.
+inline std::vector<std::size_t> outer_orders(std::size_t steps, std::size_t order)
+{
+    std::vector<std::size_t> orders(steps / order, order);
+    if (order == 3 && steps % 3 == 0) // the last three calls as 2 + 1
+        orders.back() = 2, orders.push_back(1);
+    else if (steps % order != 0)
+        orders.push_back(steps % order);
+    return orders;
+}
+
+/// The ends of these steps: equal in lambda, or every so many of the times of single calls.
+inline array outer_times(solver_schedule const& schedule, std::vector<std::size_t> const& orders,
+                         std::string const& skip, double from, double to)
+{
+    std::size_t calls = 0;
+    for (std::size_t order : orders)
+        calls += order;
+    if (skip == "logSNR")
+        return schedule.grid_times(skip, from, to, orders.size());
+    array const all = schedule.grid_times(skip, from, to, calls);
+    array outer{all.front()};
+    std::size_t at = 0;
+    for (std::size_t order : orders)
+        outer.push_back(all[at += order]);
+    return outer;
+}
+
 } // namespace conformance

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// Kind `function`: one table a family of sources, put together in function.cpp.
+#pragma once
+
+#include "support.hpp"
+
+#include <alphabar/process/preconditioning.hpp>
+
+namespace conformance {
+
+using function_table = std::map<std::string, void (*)(verdict&, json const& arguments)>;
+
+function_table const& denoiser_functions(); ///< k-diffusion, edm, consistency_models
+function_table const& solver_functions();   ///< dpm-solver, unipc
+
+/// of(x) for every number of a list of arguments.
+template <class Formula>
+array of_numbers(json const& a, char const* name, Formula const& of)
+{
+    array values = numbers(at(a, name));
+    for (double& x : values)
+        x = of(x);
+    return values;
+}
+
+/// An argument that is a word of the format or a list.
+array values_named(json const& a, char const* name, std::size_t n);
+
+/// The state of a case: its `initial_scale`, or the argument `x_t`.
+array state_of(json const& a);
+
+} // namespace conformance
