@@ -31,12 +31,15 @@
 #include <alphabar/noise/box_muller.hpp>
 #include <alphabar/noise/counter_engines.hpp>
 #include <alphabar/noise/drawn_noise.hpp>
+#include <alphabar/noise/jax.hpp>
 #include <alphabar/noise/mersenne_twister.hpp>
 #include <alphabar/noise/normals.hpp>
 #include <alphabar/noise/numpy.hpp>
 #include <alphabar/noise/python.hpp>
 #include <alphabar/noise/stream.hpp>
 #include <alphabar/noise/torch_cpu.hpp>
+#include <alphabar/noise/torch_cuda.hpp>
+#include <alphabar/noise/webui.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/p_sample.hpp>

@@ -38,6 +38,8 @@ void replay_random(verdict& v)
         replay_random_torch(v, generator);
     else if (generator.starts_with("numpy.") || generator.starts_with("python."))
         replay_random_numpy(v, generator);
+    else if (generator == "jax.threefry2x32")
+        replay_random_jax(v);
     else
         throw unsupported("the generator " + generator);
 }

@@ -5,8 +5,25 @@
 
 #include "support.hpp"
 
+#include <alphabar/core/element.hpp>
+
 #include <cstdint>
 #include <span>
+
+namespace conformance {
+
+/// 16-bit elements of any kind: the compiler may have none.
+template <alphabar::element_format Format>
+struct bits_of {
+    std::uint16_t bits;
+};
+using half = bits_of<alphabar::element_format::binary16>;
+using bfloat16 = bits_of<alphabar::element_format::bfloat16>;
+
+} // namespace conformance
+
+template <alphabar::element_format Format>
+inline constexpr alphabar::element_format alphabar::format_of<conformance::bits_of<Format>> = Format;
 
 namespace conformance {
 
@@ -23,5 +40,34 @@ void compare_call(verdict&, std::size_t k, array const& values);
 
 /// A word as the cases write it.
 std::string hexadecimal(std::uint64_t word, int bits);
+
+/// What f(std::span<T>) writes to n elements of the dtype.
+template <class F>
+array drawn(std::string const& dtype, std::size_t n, F const& f)
+{
+    auto const draw = [&]<class T>(T) {
+        std::vector<T> out(n);
+        f(std::span<T>(out));
+        array result;
+        for (T x : out)
+            result.push_back(static_cast<double>(alphabar::widen(x)));
+        return result;
+    };
+    if (dtype == "float32")
+        return draw(float{});
+    if (dtype == "float64")
+        return draw(double{});
+    if (dtype == "float16")
+        return draw(half{});
+    if (dtype == "bfloat16")
+        return draw(bfloat16{});
+    throw unsupported("the dtype " + dtype);
+}
+
+template <class Integers>
+array as_doubles(Integers const& list)
+{
+    return array(list.begin(), list.end());
+}
 
 } // namespace conformance
