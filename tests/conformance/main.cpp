@@ -50,10 +50,10 @@ using replayer = void (*)(verdict&);
 replayer replayer_of(std::string const& kind)
 {
     static std::map<std::string, replayer> const kinds = {
-        {"trajectory", replay_trajectory}, {"grid", replay_grid},     {"forward", replay_forward},
-        {"sampler", replay_sampler},       {"sigmas", replay_sigmas}, {"table", replay_table},
-        {"gaussian", replay_gaussian},     {"loss", replay_loss},     {"random", replay_random},
-        {"function", replay_function},
+        {"trajectory", replay_trajectory}, {"grid", replay_grid},         {"forward", replay_forward},
+        {"sampler", replay_sampler},       {"sigmas", replay_sigmas},     {"table", replay_table},
+        {"gaussian", replay_gaussian},     {"loss", replay_loss},         {"random", replay_random},
+        {"function", replay_function},     {"guidance", replay_guidance},
     };
     auto const found = kinds.find(kind);
     if (found == kinds.end())

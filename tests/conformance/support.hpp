@@ -123,5 +123,6 @@ void replay_gaussian(verdict&);
 void replay_loss(verdict&);
 void replay_random(verdict&);
 void replay_function(verdict&);
+void replay_guidance(verdict&);
 
 } // namespace conformance

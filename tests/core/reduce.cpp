@@ -2,6 +2,7 @@
 #include <alphabar/core/reduce.hpp>
 
 #include <alphabar/backends/span.hpp>
+#include <alphabar/backends/threads.hpp>
 #include <support/formulas.hpp>
 
 #include <doctest/doctest.h>
@@ -128,6 +129,35 @@ TEST_CASE("transform_reduce_rows writes and sums in one pass, with the bits of t
         CHECK(in_place == want);
         CHECK(sums == squares);
     }
+}
+
+TEST_CASE("several sums in one pass have the bits of one at a time")
+{
+    struct three {
+        std::array<float, 3> operator()(float a, float b) const { return {a * b, a, b * b}; }
+    };
+    for (std::size_t const n : support::lengths(1, 300, 512, 40000)) {
+        auto const x = wavy<float>(2 * n);
+        auto const y = std::vector<float>(x.rbegin(), x.rend());
+        std::array<double, 6> sums{};
+        std::array<double, 2> products{}, firsts{}, squares{};
+        ab::reduce_rows(three{}, sums, ab::view(x, {2, n}), ab::view(y, {2, n}));
+        ab::reduce_rows([](float a, float b) { return a * b; }, products, ab::view(x, {2, n}), ab::view(y, {2, n}));
+        ab::reduce_rows(scaled<float>{1}, firsts, ab::view(x, {2, n}));
+        ab::reduce_rows([](float b) { return b * b; }, squares, ab::view(y, {2, n}));
+        CHECK(sums == std::array<double, 6>{products[0], firsts[0], squares[0], products[1], firsts[1], squares[1]});
+        ab::thread_team team(3);
+        std::array<double, 6> threaded{};
+        auto const first = ab::view(x, {2, n});
+        ab::reduce_rows(three{}, threaded, ab::on_threads(first, team), ab::view(y, {2, n}));
+        CHECK(threaded == sums);
+    }
+    std::array<double, 3> few{};
+    std::vector<float> const x(6);
+    CHECK_THROWS_WITH_AS(
+        ab::reduce_rows(three{}, few, ab::view(x, {2, 3}), ab::view(x, {2, 3})),
+        "alphabar::reduce_rows: the number of sums is 3; there must be 3 for each sample of the batch of 2",
+        std::invalid_argument);
 }
 
 TEST_CASE("a formula for each sample, and generators")

@@ -58,11 +58,11 @@ void transform_n(threads_space space, row_layout const& layout, Formulas const& 
     });
 }
 
-template <class ChunkSum>
-void sum_chunks(threads_space space, row_layout const& layout, double* sums, ChunkSum const& chunk_sum)
+template <class ChunkSums>
+void sum_chunks(threads_space space, row_layout const& layout, double* sums, ChunkSums const& chunk_sums)
 {
-    std::vector<double> parts(layout.chunks());
-    space.team->for_each(parts.size(), [&](std::size_t chunk) { parts[chunk] = chunk_sum(chunk); });
+    std::vector<decltype(chunk_sums(std::size_t{}))> parts(layout.chunks());
+    space.team->for_each(parts.size(), [&](std::size_t chunk) { parts[chunk] = chunk_sums(chunk); });
     sum_chunks(host_space{}, layout, sums, [&](std::size_t chunk) { return parts[chunk]; });
 }
 

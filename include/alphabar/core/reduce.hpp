@@ -16,6 +16,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace alphabar {
 
@@ -125,6 +126,18 @@ inline void add_terms(tree_sum& sum, C const* terms, std::size_t n)
     }
 }
 
+/// What a formula gives to sums: a number, or a std::array of several.
+template <class Result>
+struct summand {
+    using type = Result;
+    static constexpr std::size_t count = 1;
+};
+template <class T, std::size_t N>
+struct summand<std::array<T, N>> {
+    using type = T;
+    static constexpr std::size_t count = N;
+};
+
 /// A formula that returns `reduced`, as one of two outputs.
 template <class F, class C>
 struct as_pair {
@@ -143,43 +156,54 @@ struct as_pair {
 
 } // namespace detail
 
-/// The sum over one chunk, on the calling thread: a complete subtree of its row's tree, or its last branch.
+/// The sums over one chunk, on the calling thread: of each term a complete subtree of its row's tree, or its last branch.
 template <class Formulas, class... Source>
-double reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& formulas, Source const&... in)
+auto reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& formulas, Source const&... in)
 {
     using formula = std::remove_cvref_t<decltype(formulas[0])>;
-    using summand = decltype(formulas[0](std::declval<typename Source::argument_type>()...));
-    using compute = std::conditional_t<std::is_same_v<summand, float>, float, double>;
+    using summand = detail::summand<decltype(formulas[0](std::declval<typename Source::argument_type>()...))>;
+    using compute = std::conditional_t<std::is_same_v<typename summand::type, float>, float, double>;
     std::tuple<detail::reader<Source>...> readers;
-    alignas(64) compute terms[detail::piece];
+    alignas(64) compute terms[summand::count][detail::piece];
+    std::array<compute*, summand::count> rows;
+    for (std::size_t j = 0; j < summand::count; ++j)
+        rows[j] = terms[j];
     detail::chunk_extent const at = detail::extent_of(layout, chunk);
-    tree_sum sum;
+    std::array<tree_sum, summand::count> sums;
+    auto const add_rows = [&](std::size_t n) {
+        for (std::size_t j = 0; j < summand::count; ++j)
+            detail::add_terms(sums[j], terms[j], n);
+    };
     for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
         std::size_t const n = std::min(detail::piece, at.end - first);
-        if constexpr (detail::is_stored_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
+        if constexpr (summand::count == 1 && detail::is_stored_pass<compute, Source...> &&
+                      !std::is_same_v<formula, detail::identity>) {
             std::size_t const offset = at.row * layout.row_size + first;
-            if (detail::apply_stored(formulas[at.row], terms, n, (in.data + offset)...) == n) {
-                detail::add_terms(sum, terms, n);
+            if (detail::apply_stored(formulas[at.row], terms[0], n, (in.data + offset)...) == n) {
+                add_rows(n);
                 continue;
             }
         }
         auto const add = [&](auto const*... arguments) {
             if constexpr (std::is_same_v<formula, detail::identity>) {
-                detail::add_terms(sum, arguments..., n);
+                detail::add_terms(sums[0], arguments..., n);
             } else {
-                detail::apply(formulas[at.row], std::array<compute*, 1>{terms}, n, arguments...);
-                detail::add_terms(sum, terms, n);
+                detail::apply(formulas[at.row], rows, n, arguments...);
+                add_rows(n);
             }
         };
         std::apply([&](auto&... r) { add(r.read(in, layout, at.row, first, n)...); }, readers);
     }
-    return sum.value();
+    std::array<double, summand::count> values;
+    for (std::size_t j = 0; j < summand::count; ++j)
+        values[j] = sums[j].value();
+    return values;
 }
 
 /// As `reduce_chunk`, with the formulas' values written to `out` in the same pass.
 template <class Formulas, class T, class... Source>
-double transform_reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& formulas,
-                              targets<T, 1> const& out, Source const&... in)
+std::array<double, 1> transform_reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& formulas,
+                                             targets<T, 1> const& out, Source const&... in)
 {
     using compute = compute_t<T>;
     using formula = std::remove_cvref_t<decltype(formulas[0])>;
@@ -201,19 +225,24 @@ double transform_reduce_chunk(row_layout const& layout, std::size_t chunk, Formu
         results.end(out, offset, n);
         detail::add_terms(sum, terms, n);
     }
-    return sum.value();
+    return {sum.value()};
 }
 
-/// The loop of a space: sums[r] = the sum over row r. `chunk_sum(c)` gives the sum of chunk c (and does what else is to
+/// The loop of a space: sums[r * N + j] = sum j over row r. `chunk_sums(c)` gives the N sums of chunk c (and does what else is to
 /// be done there), and each chunk is asked for once.
-template <class ChunkSum>
-void sum_chunks(host_space, row_layout const& layout, double* sums, ChunkSum const& chunk_sum)
+template <class ChunkSums>
+void sum_chunks(host_space, row_layout const& layout, double* sums, ChunkSums const& chunk_sums)
 {
+    constexpr std::size_t n = std::tuple_size_v<decltype(chunk_sums(std::size_t{}))>;
     for (std::size_t row = 0, chunk = 0; row < layout.rows; ++row) {
-        tree_sum sum;
-        for (std::size_t end = chunk + layout.chunks_per_row(); chunk < end; ++chunk)
-            sum.add(chunk_sum(chunk));
-        sums[row] = sum.value();
+        std::array<tree_sum, n> trees;
+        for (std::size_t end = chunk + layout.chunks_per_row(); chunk < end; ++chunk) {
+            auto const part = chunk_sums(chunk);
+            for (std::size_t j = 0; j < n; ++j)
+                trees[j].add(part[j]);
+        }
+        for (std::size_t j = 0; j < n; ++j)
+            sums[row * n + j] = trees[j].value();
     }
 }
 
@@ -252,11 +281,13 @@ auto formulas_of(std::string_view function, F const& f, [[maybe_unused]] std::si
     }
 }
 
-template <class... T>
+template <std::size_t N, class... T>
 void require_sums(std::string_view function, std::span<double> sums, shape const& s, T const&... t)
 {
-    require(sums.size() == s.batch(), function, "the number of sums", sums.size(),
-            "there must be one for each sample of the batch of " + std::to_string(s.batch()));
+    if (sums.size() != N * s.batch()) // words are made only where they are needed
+        reject(function, "the number of sums", sums.size(),
+               "there must be " + (N == 1 ? "one" : std::to_string(N)) + " for each sample of the batch of " +
+                   std::to_string(s.batch()));
     require((!overlap(byte_range::of(sums), bytes_of(t)) && ...), function, "sums", "in the memory of a tensor",
             "they must lie apart");
 }
@@ -270,6 +301,8 @@ void require_sums(std::string_view function, std::span<double> sums, shape const
 /// blocks. `f` is a formula, or a contiguous range of one formula for each sample. Inputs are tensors or generators, at
 /// least one a tensor. The sum over a sample without elements is 0.
 ///
+/// Several sums in one pass, on host memory: f returns a std::array of N terms, and sums[r N + j] is the sum of term j.
+///
 /// Throws std::invalid_argument where shapes differ, data is null, or the number of sums is not the batch.
 template <class F, class... In>
 void reduce_rows(F const& f, std::span<double> sums, In const&... in)
@@ -282,10 +315,15 @@ void reduce_rows(F const& f, std::span<double> sums, In const&... in)
         using made = detail::made_t<In...>;
         shape const s = detail::shape_of(in...);
         detail::require_call("reduce_rows", s, std::tuple<>{}, in...);
-        detail::require_sums("reduce_rows", sums, s, in...);
         auto const formulas = detail::formulas_of("reduce_rows", f, s.batch());
         if constexpr (detail::expect_formula<std::remove_cvref_t<decltype(formulas[0])>,
                                              detail::argument_t<In, made>...>()) {
+            constexpr std::size_t n =
+                detail::summand<decltype(formulas[0](std::declval<detail::argument_t<In, made>>()...))>::count;
+            detail::require_sums<n>("reduce_rows", sums, s, in...);
+            if constexpr (n > 1)
+                static_assert(detail::reads_host_memory<decltype(detail::space_of(in...))>,
+                              "alphabar: several sums in one pass are for host memory");
             if (s.batch() != 0)
                 reduce_rows_n(detail::space_of(in...), row_layout{s.batch(), s.sample_size()}, formulas, sums.data(),
                               detail::source_of<made>(in)...);
@@ -308,7 +346,7 @@ void transform_reduce_rows(F const& f, Out&& out, std::span<double> sums, In con
         auto const outputs = std::tie(out);
         shape const s = detail::shape_of(out);
         detail::require_call("transform_reduce_rows", s, outputs, in...);
-        detail::require_sums("transform_reduce_rows", sums, s, out, in...);
+        detail::require_sums<1>("transform_reduce_rows", sums, s, out, in...);
         auto const formulas = detail::formulas_of("transform_reduce_rows", f, s.batch());
         if constexpr (detail::expect_formula<std::remove_cvref_t<decltype(formulas[0])>,
                                              detail::argument_t<In, made>...>()) {

@@ -669,9 +669,10 @@ void require_call(std::string_view function, shape const& expected, std::tuple<O
             require(!overlap(written[i], written[j]), function, numbered("out", j, written.size()),
                     "in the memory of another output", "outputs must lie apart");
         for (std::size_t i = 0; i < read.size(); ++i)
-            require(!overlap(written[j], read[i]) || written[j] == read[i], function,
-                    numbered("out", j, written.size()), "partly in the memory of " + numbered("input", i, read.size()),
-                    "it must be an input exactly, or lie apart from all of them");
+            if (overlap(written[j], read[i]) && written[j] != read[i]) // words are made only where they are needed
+                reject(function, numbered("out", j, written.size()),
+                       "partly in the memory of " + numbered("input", i, read.size()),
+                       "it must be an input exactly, or lie apart from all of them");
     }
 }
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//
+// Guidance with a scale for each band of frequencies (FDG).
+#pragma once
+
+#include <alphabar/backends/span.hpp>
+#include <alphabar/core/error.hpp>
+#include <alphabar/core/pyramid.hpp>
+#include <alphabar/guidance/adaptive_projected.hpp>
+#include <alphabar/guidance/classifier_free.hpp>
+#include <alphabar/guidance/guide.hpp>
+#include <alphabar/guidance/interval.hpp>
+#include <alphabar/guidance/rescale.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace alphabar {
+
+/// The guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and its steps (else c).
+struct frequency_level {
+    per_sample scale = 5.0;
+    double parallel = 1.0;
+    per_sample rescale = 0.0;
+    step_window window{};
+};
+
+/// Guides the levels of Laplacian pyramids of c and u, the finest first, each by its own `adaptive_projected` without a radius, and
+/// puts the image together again. Predictions: c, u [batch, channels, height, width], row-major in host memory.
+/// Sadat et al. 2025, arXiv 2506.19713, algorithm 1; the pyramid is kornia's, level l = G_l - up(G_{l+1}).
+///
+/// Rescaling acts on every level, or with `rescale_image` on the result with the finest level's phi. Allocates the pyramids.
+/// Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as `guide`.
+struct frequency_decoupled {
+    std::vector<frequency_level> levels;
+    guidance_form form = guidance_form::scale;
+    bool rescale_image = true;
+    bool from_u = false; ///< diffusers' form where parallel is not 1, as in `adaptive_projected`
+
+    /// Whether u counts.
+    guidance_weights<1> weights(guidance_point const& p) const
+    {
+        return {1.0, {std::ranges::any_of(levels, [&](auto const& level) { return level.window(p); }) ? 1.0 : 0.0}};
+    }
+    template <class Out, tensor C, tensor U>
+    void combine(guidance_point const& at, Out&& out, C const& c, U const& u) const
+    {
+        using T = compute_t<value_t<Out>>;
+        static_assert(traits_of<C>::order == storage_order::row_major && detail::expect_host_memory<C>());
+        shape const s = traits_of<C>::shape(c);
+        detail::require_call("frequency_decoupled", s, std::tie(out), c, u);
+        std::size_t const count = levels.size(), part = std::size_t{1} << (count < 1 || count > 32 ? 0 : count - 1);
+        require(count >= 1 && count <= 32 && s.rank() == 4 && s[2] % part == 0 && s[3] % part == 0,
+                "frequency_decoupled", "the shape", to_string(s),
+                "it must be [batch, channels, height, width], both divisible by 2^(levels - 1) for 1 to 32 levels");
+        std::vector<T> image(s.size());
+        auto const decompose = [&](auto const& prediction) {
+            transform(detail::identity{}, view(image, s), prediction);
+            return laplacian_pyramid(image, s[2], s[3], count);
+        };
+        auto of_c = decompose(c);
+        auto const of_u = decompose(u);
+        for (std::size_t l = 0; l < count; ++l) {
+            frequency_level const& level = levels[l];
+            shape const size{s[0], s[1], s[2] >> l, s[3] >> l};
+            adaptive_projected const rule{.scale = level.scale, .eta = level.parallel, .form = form, .from_u = from_u};
+            auto const band = view(of_c[l], size);
+            if (level.window(at))
+                guide(rescaled{rule, rescale_image ? per_sample(0.0) : level.rescale}, at, band, band,
+                      view(of_u[l], size));
+        }
+        image = from_laplacian_pyramid(std::move(of_c), s[2], s[3]);
+        guide(rescaled{classifier_free{0.0}, rescale_image ? levels[0].rescale : per_sample(0.0)}, at, out, c,
+              view(image, s));
+    }
+};
+
+} // namespace alphabar

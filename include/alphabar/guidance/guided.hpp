@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// Several networks and a rule as one network for `sample`.
+#pragma once
+
+#include <alphabar/core/aligned.hpp>
+#include <alphabar/core/error.hpp>
+#include <alphabar/guidance/guide.hpp>
+#include <alphabar/sampler/executor.hpp>
+#include <alphabar/sampler/plan.hpp>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace alphabar {
+
+/// sample(plan, x, noise, guided(plan, rule, conditional, unconditional)): networks in the order of the rule's predictions, each as
+/// `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
+///
+/// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`. Steps and times
+/// are the plan's. Only the first call of a run allocates (for the other predictions and the momentum). One object serves one run at
+/// a time; after a run that was given up, restart().
+template <class Rule, class Network, class... Others>
+class guided {
+    static constexpr std::size_t K = sizeof...(Others);
+    static constexpr bool momentum = K == 1 && detail::with_momentum<Rule>;
+
+public:
+    /// Throws std::invalid_argument for a plan with a predicted variance.
+    guided(plan const& p, Rule rule, Network network, Others... others)
+        : rule_(std::move(rule)), networks_(std::move(network), std::move(others)...)
+    {
+        require(p.heads == 1, "guided", "the plan's number of heads", p.heads, "a predicted variance is not guided");
+        std::size_t step = 0;
+        for (stage const& s : p.stages) {
+            if (s.calls)
+                points_.push_back({.step = step, .time = s.time});
+            step += s.ends_step ? 1 : 0;
+        }
+        for (guidance_point& at : points_)
+            at.steps = step;
+    }
+
+    /// The next call is the first of a run.
+    void restart() { call_ = 0; }
+
+    /// Throws std::invalid_argument where `time` is not that of the plan's next call, and as `guide` does.
+    template <class Input, class Output>
+    void operator()(Input const& input, double time, Output& output)
+    {
+        require(call_ < points_.size() && points_[call_].time == time, "guided", "the time", time,
+                "it is not that of the plan's next call; after a run that was given up, call restart()");
+        using T = value_t<Output>;
+        shape const s = traits_of<Output>::shape(output);
+        std::size_t const stride = detail::array_stride<T>(s);
+        if (call_ == 0)
+            memory_.assign((K + (momentum ? 1 : 0)) * stride, std::byte{}); // the momentum, the last, is 0
+        guidance_point const at = points_[call_];
+        std::array<bool, K + 1> const used = uses(at, s.batch());
+        auto const view = [&](std::size_t k) { // what is not used is the first prediction: its difference is 0
+            T* const data = k == 0 || (k <= K && !used[k]) ? traits_of<Output>::elements(output).data()
+                                                           : reinterpret_cast<T*>(memory_.data() + (k - 1) * stride);
+            return detail::make_view<std::remove_cvref_t<Output>>(data, s, traits_of<Output>::space(output));
+        };
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            auto views = std::tuple{view(I)...};
+            ((I == 0 || used[I] ? void(std::invoke(std::get<I>(networks_), input, time, std::get<I>(views))) : void()),
+             ...);
+            if (!used[0])
+                return;
+            if constexpr (requires { rule_.combine(at, output, std::get<I>(views)...); })
+                return rule_.combine(at, output, std::get<I>(views)...);
+            if constexpr (momentum)
+                if (auto average = view(K + 1); detail::momentum_of(rule_) != 0)
+                    return detail::guide_in<true>(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
+                                                  average);
+            if constexpr (!requires { rule_.combine(at, output, std::get<I>(views)...); })
+                detail::guide_in<false>(work_, rule_, at, std::tie(output), std::get<I>(views)...);
+        }(std::make_index_sequence<K + 1>{});
+        call_ = (call_ + 1) % points_.size();
+    }
+
+private:
+    /// Which predictions count for some sample; [0]: whether anything is to be combined. A weight that the unknown inner products
+    /// decide is NaN here.
+    std::array<bool, K + 1> uses(guidance_point at, std::size_t batch) const
+    {
+        std::array<bool, K + 1> used{};
+        std::array<double, guidance_moments<K>::count> unknown;
+        unknown.fill(std::numeric_limits<double>::quiet_NaN());
+        at.batch = batch;
+        for (at.row = 0; at.row < batch; ++at.row) {
+            guidance_weights<K> const w = detail::weights_of<K>(rule_, at, {unknown.data(), 1.0});
+            used[0] = used[0] || w.c != 1;
+            for (std::size_t k = 0; k < K; ++k)
+                if (w.d[k] != 0)
+                    used[0] = used[k + 1] = true;
+        }
+        return used;
+    }
+
+    Rule rule_;
+    std::tuple<Network, Others...> networks_;
+    detail::guidance_work work_;
+    std::vector<guidance_point> points_;
+    aligned_vector<std::byte> memory_;
+    std::size_t call_ = 0;
+};
+
+} // namespace alphabar

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Guidance whose standard deviation is led back to that of the conditional prediction.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/guidance/guide.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace alphabar {
+
+/// g' = (phi std(c) / std(g) + 1 - phi) g with g of `rule`, standard deviations within each sample; phi in [0, 1]. Of constant g: g.
+/// No pass more than two: std(g) follows from inner products. Lin et al. 2024, arXiv 2305.08891, (15), (16).
+///
+/// For a g that is at hand (`rescale_noise_cfg`): guide(rescaled{classifier_free{0}, phi}, out, c, g).
+template <class Rule>
+struct rescaled {
+    Rule rule;
+    per_sample phi = 0.7;
+
+    template <std::size_t K>
+    guidance_weights<K> weights(guidance_point const& p, guidance_moments<K> const& m) const
+    {
+        double const part = phi(p);
+        require(part >= 0 && part <= 1, "rescaled", "phi", part, "it must lie in [0, 1]");
+        guidance_weights<K> w = detail::weights_of(rule, p, m);
+        double const spread = m.spread(w), wanted = std::max(m.spread({}), 0.0);
+        double const factor = spread > 0 ? 1 + part * (std::sqrt(wanted / spread) - 1) : 1.0;
+        w.c *= factor;
+        for (double& d : w.d)
+            d *= factor;
+        return w;
+    }
+};
+
+} // namespace alphabar
