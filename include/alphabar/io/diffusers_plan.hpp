@@ -651,6 +651,15 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
 
 } // namespace detail
 
+/// The classes whose plans this library makes, without their ending "Scheduler", in alphabetical order.
+inline std::vector<std::string> diffusers_classes()
+{
+    std::vector<std::string> names;
+    for (auto const& [name, maker] : detail::plan_makers())
+        names.push_back(name);
+    return names;
+}
+
 /// The plan of a configured class after set_timesteps(request), with the arguments of its step. Its initial_scale is
 /// the class's init_noise_sigma.
 ///
