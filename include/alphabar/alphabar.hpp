@@ -64,6 +64,7 @@
 #include <alphabar/process/q_sample.hpp>
 #include <alphabar/process/times.hpp>
 #include <alphabar/sampler/adams.hpp>
+#include <alphabar/sampler/adaptive.hpp>
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>

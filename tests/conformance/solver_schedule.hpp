@@ -74,6 +74,10 @@ public:
     {
         return kind_ == "discrete" ? 1000 * (t - 1.0 / static_cast<double>(length_)) : t;
     }
+    double time_of_model(double t) const
+    {
+        return kind_ == "discrete" ? t / 1000 + 1.0 / static_cast<double>(length_) : t;
+    }
     array grid_times(std::string const& skip, double from, double to, std::size_t n) const
     {
         array times;

@@ -122,6 +122,7 @@ TEST_CASE("what it has in common with others")
          heun(path, g, {.network = network}));
     same(runge_kutta(path, g, {.network = network, .methods = {rk_1()}}), ddim(path, g, {.network = network}));
     plan const churned = runge_kutta(path, g, {.network = network, .form = memory_form::rho, .churn = {.amount = 5}});
+    CHECK(churned.initial_scale == 80.0);
     CHECK(churned.stages[0].churn == heun(path, g, {.network = network, .churn = {.amount = 5}}).stages[0].churn);
 }
 

@@ -22,13 +22,14 @@ namespace alphabar {
 ///
 ///     state                x
 ///     variance_preserving  x / sqrt(alpha^2 + sigma^2); where alpha = 1, x / sqrt(1 + sigma^2)
+///     variance_exploding   x / alpha
 ///     rectified_flow       x / (alpha + sigma)
 ///     edm                  c_in x / alpha, and x_0 = c_skip x / alpha + c_out F, both of the level
 ///                          sigma / alpha; the prediction kind is not asked for
 ///     edm_v                edm with -c_out (Stable Audio)
 ///
 /// Source of edm: Karras et al. 2022, arXiv 2206.00364, table 1.
-enum class network_input : std::uint8_t { state, variance_preserving, rectified_flow, edm, edm_v };
+enum class network_input : std::uint8_t { state, variance_preserving, variance_exploding, rectified_flow, edm, edm_v };
 
 /// What the network is given as time: the time t of the path, EDM's c_noise = log(sigma / alpha) / 4, or 1 - t (flow
 /// models whose time runs from noise to data: Lipman et al., SiT).
@@ -74,9 +75,10 @@ inline network_maps maps_at(network_form const& network, noise_level level)
                 {alpha * data * data / square, out * sign * sigma * data / root},
                 {sigma / square, -out * sign * alpha * data / root}};
     }
-    double const scale = network.input == network_input::variance_preserving ? 1.0 / std::hypot(alpha, sigma)
-                         : network.input == network_input::rectified_flow    ? 1.0 / (alpha + sigma)
-                                                                             : 1.0;
+    double const scale = network.input == network_input::variance_preserving  ? 1.0 / std::hypot(alpha, sigma)
+                         : network.input == network_input::variance_exploding ? 1.0 / alpha
+                         : network.input == network_input::rectified_flow     ? 1.0 / (alpha + sigma)
+                                                                              : 1.0;
     bool const bounded = network.operation.what != x0_operation::kind::none;
     noise_level const seen{scale * (bounded ? std::max(alpha, 1e-30) : alpha), scale * sigma};
     prediction_map const map = to_x_0_and_epsilon(network.predicts.value_or(prediction::epsilon), seen);

@@ -12,6 +12,7 @@
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -89,6 +90,27 @@ inline runge_kutta_method rk_38()
                    {{1.0 / 3}, {-1.0 / 3, 1.0}, {1.0, -1.0, 1.0}, {0.125, 0.375, 0.375, 0.125}});
 }
 
+/// DPM-Solver-fast: how a number of calls is spent on steps of 3, the last ones of fewer. Source: Lu et al. 2022, arXiv
+/// 2206.00927, section 3.4.
+inline std::vector<std::size_t> fast_counts(std::size_t calls)
+{
+    require(calls >= 1, "fast_counts", "calls", calls, "at least 1 is needed");
+    std::vector<std::size_t> counts(calls / 3, 3);
+    if (calls % 3 != 0)
+        counts.push_back(calls % 3);
+    else
+        counts.back() = 2, counts.push_back(1);
+    return counts;
+}
+/// The methods of its steps, for a grid of as many: runge_kutta(path, grid, {.methods = fast_methods(20), .form = epsilon}).
+inline std::vector<runge_kutta_method> fast_methods(std::size_t calls)
+{
+    std::vector<runge_kutta_method> methods;
+    for (std::size_t count : fast_counts(calls))
+        methods.push_back(count == 3 ? dpm_3s() : count == 2 ? dpm_2s() : rk_1());
+    return methods;
+}
+
 struct runge_kutta_options {
     network_form network{};
     std::vector<runge_kutta_method> methods{res_2s()}; ///< one, or one a step
@@ -97,6 +119,7 @@ struct runge_kutta_options {
     churn_options churn{};
     double eta = 0.0;          ///< of ancestral steps (make_ancestral_step)
     bool noisy_inside = false; ///< the rows to calls inside a step are ancestral too
+    bool stays_above = false;  ///< ancestral steps do not go below the last level of the grid (k-diffusion's dpm_fast)
     double noise_scale = 1.0;
 };
 
@@ -126,7 +149,10 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < n; ++i) {
         auto const& [step, churn] = steps[i];
-        auto const [down, up] = make_ancestral_step(step.from, step.to, o.eta);
+        auto [down, up] = make_ancestral_step(step.from, step.to, o.eta);
+        if (double const floor = sigma_ratio(g.levels.back()) * down.alpha;
+            o.stays_above && up > 0.0 && down.sigma < floor)
+            down.sigma = floor, up = std::sqrt(std::max(step.to.sigma * step.to.sigma - floor * floor, 0.0));
         grid_point const begin{step.time, step.from}, end{i + 1 < n ? g.times[i + 1] : g.end_time, step.to};
         noise_level const goal = o.noisy_inside ? step.to : down;
         runge_kutta_method const& chosen = o.methods[o.methods.size() == 1 ? 0 : i];
@@ -155,7 +181,9 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
             calls.push_back(call);
         }
     }
-    return singlestep(calls, {.network = settled(o.network, g.usual), .noise_scale = o.noise_scale});
+    plan p = singlestep(calls, {.network = settled(o.network, g.usual), .noise_scale = o.noise_scale});
+    p.initial_scale = initial_scale(g.levels.front()); // before the churn
+    return p;
 }
 
 } // namespace detail

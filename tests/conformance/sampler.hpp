@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// What the families of samplers have in common.
+#pragma once
+
+#include "replay_plan.hpp"
+#include "support.hpp"
+
+#include <alphabar/sampler/network_form.hpp>
+
+namespace conformance {
+
+/// The options of a case; one that no reader asked for makes the case unsupported.
+class options {
+public:
+    explicit options(json const& given) : fields_(given.contains("options") ? given["options"] : json::object()) {}
+    template <class T>
+    T get(char const* name, T otherwise)
+    {
+        known_.insert(name);
+        return value(fields_, name, otherwise);
+    }
+    void finish() const
+    {
+        for (auto const& [name, unused] : fields_.items())
+            if (!known_.contains(name))
+                throw unsupported("the option " + name);
+    }
+
+private:
+    json fields_;
+    std::set<std::string> known_;
+};
+
+inline alphabar::network_form const denoiser{.predicts = alphabar::prediction::x_0};
+
+/// Runs the plan of a case over the stand-ins and compares; `network` in place of the case's model.
+void replay(verdict&, options const&, alphabar::plan const&, model const& network = {});
+
+// The samplers of a family, by the case's `family` and `sampler`. False: not one of them.
+bool replay_lu(verdict&, options&);  ///< dpm-solver and UniPC
+bool replay_edm(verdict&, options&); ///< EDM and EDM2
+bool replay_adaptive(verdict&, options&);
+
+} // namespace conformance
