@@ -65,11 +65,13 @@
 #include <alphabar/process/times.hpp>
 #include <alphabar/sampler/adams.hpp>
 #include <alphabar/sampler/adaptive.hpp>
+#include <alphabar/sampler/cfg_pp.hpp>
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/executor.hpp>
 #include <alphabar/sampler/exponential.hpp>
@@ -78,6 +80,7 @@
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/restart.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/sample.hpp>

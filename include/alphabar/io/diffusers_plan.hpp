@@ -296,7 +296,7 @@ inline plan two_call_plan(two_stage_options const& method, diffusers_grid const&
             for (stage& s : step.stages)
                 s.x = slots::x;
         } else {
-            step = two_stage(one, {{steps_of(one).front(), {}}}, method,
+            step = two_stage(one, without_churn(one), method,
                              [&](double ratio) { return grid_point{after, {1.0, ratio}}; });
         }
         for (stage& s : step.stages) {
@@ -546,10 +546,9 @@ inline plan deis_plan(plan_input const& in)
                                       .first = step.begin_index});
 }
 
-inline plan unipc_plan(plan_input const& in)
+inline plan unipc_on(grid const& levels, network_form network, plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    network_form network = network_of(c);
     if (!c.flag("predict_x0"))
         network.operation = {}; // the class thresholds what it remembers as x_0 only
     std::vector<std::size_t> uncorrected;
@@ -558,14 +557,28 @@ inline plan unipc_plan(plan_input const& in)
             c.fail(config_error::kind::range, "disable_corrector", "must hold whole numbers");
         uncorrected.push_back(static_cast<std::size_t>(i));
     }
-    return unipc(solver_levels(c, g),
-                 {.network = network,
-                  .order = static_cast<unsigned>(c.integer("solver_order")),
-                  .form = c.flag("predict_x0") ? memory_form::x_0 : memory_form::epsilon,
-                  .variant = c.text("solver_type") == "bh1" ? unipc_variant::bh1 : unipc_variant::bh2,
-                  .lower_order_final = c.flag("lower_order_final"),
-                  .disable_corrector = uncorrected,
-                  .first = step.begin_index});
+    return unipc(levels, {.network = network,
+                          .order = static_cast<unsigned>(c.integer("solver_order")),
+                          .form = c.flag("predict_x0") ? memory_form::x_0 : memory_form::epsilon,
+                          .variant = c.text("solver_type") == "bh1" ? unipc_variant::bh1 : unipc_variant::bh2,
+                          .lower_order_final = c.flag("lower_order_final"),
+                          .disable_corrector = uncorrected,
+                          .first = step.begin_index});
+}
+
+inline plan unipc_plan(plan_input const& in)
+{
+    return unipc_on(solver_levels(in.config, in.grid), network_of(in.config), in);
+}
+
+/// A stage of Helios's pyramid: Euler, or UniPC with the last level held at 1e-8.
+inline plan helios_plan(plan_input const& in)
+{
+    grid levels = grid_of(in.grid, sigma_path::flow);
+    if (in.config.text("scheduler_type") != "unipc")
+        return starting_at(euler(levels, {.network = flow_network}), in.step.begin_index);
+    levels.levels.back().sigma = std::max(levels.levels.back().sigma, 1e-8);
+    return unipc_on(levels, {.predicts = prediction_of(in.config)}, in);
 }
 
 /// tau_func, a function in the software, is written {"low": a, "high": b, "inside": u, "outside": v}: u where a <= t <=
@@ -644,6 +657,7 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"CosineDPMSolverMultistep", {edm_dpm_plan, false}},
         {"DEISMultistep", {deis_plan, false}},
         {"UniPCMultistep", {unipc_plan, false}},
+        {"Helios", {helios_plan, false}},
         {"SASolver", {sa_plan, false}},
     };
     return makers;

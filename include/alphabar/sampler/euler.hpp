@@ -35,7 +35,18 @@ struct churn_options {
 struct churned_step {
     grid_step step;
     std::optional<stage::churn_map> churn;
+    double end_time; ///< the time of step.to
 };
+
+/// The steps of a grid without churn.
+inline std::vector<churned_step> without_churn(grid const& g)
+{
+    std::vector<churned_step> steps;
+    steps.reserve(g.steps());
+    for (grid_step const& step : steps_of(g))
+        steps.push_back({step, {}, steps.size() + 1 < g.steps() ? g.times[steps.size() + 1] : g.end_time});
+    return steps;
+}
 
 /// The steps of a grid with their churn. A step from alpha = 0 has none. Throws
 /// std::invalid_argument unless the amount and the window are not negative.
@@ -44,20 +55,17 @@ std::vector<churned_step> churned_steps(Path const& path, grid const& g, churn_o
 {
     require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount, "it must not be negative");
     require(o.low >= 0.0 && o.low <= o.high, "churn", "low", o.low, "it must lie in [0, high]");
-    std::vector<churned_step> steps;
-    steps.reserve(g.steps());
+    std::vector<churned_step> steps = without_churn(g);
     double const gamma = std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
-    for (grid_step step : steps_of(g)) {
+    for (auto& [step, churn, end_time] : steps) {
         auto const [alpha, sigma] = step.from;
         double const ratio = sigma / alpha;
-        if (gamma == 0.0 || alpha == 0.0 || ratio < o.low || ratio > o.high) {
-            steps.push_back({step, {}});
+        if (gamma == 0.0 || alpha == 0.0 || ratio < o.low || ratio > o.high)
             continue;
-        }
         grid_point const raised = point_at_ratio(path, ratio * (1.0 + gamma));
         double const added = raised.level.alpha * ratio * std::sqrt(gamma * (2.0 + gamma));
-        steps.push_back({{raised.time, raised.level, step.to},
-                         stage::churn_map{raised.level.alpha / alpha, o.noise_scale * added}});
+        step = {raised.time, raised.level, step.to};
+        churn = {raised.level.alpha / alpha, o.noise_scale * added};
     }
     return steps;
 }
@@ -89,7 +97,7 @@ plan euler(Path const& path, Spec const& spec, euler_options const& o = {})
     plan p = ddim(g, {.network = network});
     std::vector<churned_step> const steps = churned_steps(path, g, o.churn);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        auto const& [step, churn] = steps[i];
+        auto const& [step, churn, end_time] = steps[i];
         if (!churn)
             continue;
         if (!o.churn_after_call) {

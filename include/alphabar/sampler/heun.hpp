@@ -47,10 +47,7 @@ inline plan heun(grid const& g, heun_options const& o = {})
 {
     require(o.churn.amount == 0.0, "heun", "churn", o.churn.amount, "churn needs the path: heun(path, grid, options)");
     check(g, "heun");
-    std::vector<churned_step> steps;
-    for (grid_step const& step : steps_of(g))
-        steps.push_back({step, {}});
-    return detail::heun(g, steps, o);
+    return detail::heun(g, without_churn(g), o);
 }
 
 /// Heun's method with churn. Throws as `heun` and `churned_steps` do.

@@ -148,12 +148,12 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
             "it must not be negative, and 0 in time");
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < n; ++i) {
-        auto const& [step, churn] = steps[i];
+        auto const& [step, churn, end_time] = steps[i];
         auto [down, up] = make_ancestral_step(step.from, step.to, o.eta);
         if (double const floor = sigma_ratio(g.levels.back()) * down.alpha;
             o.stays_above && up > 0.0 && down.sigma < floor)
             down.sigma = floor, up = std::sqrt(std::max(step.to.sigma * step.to.sigma - floor * floor, 0.0));
-        grid_point const begin{step.time, step.from}, end{i + 1 < n ? g.times[i + 1] : g.end_time, step.to};
+        grid_point const begin{step.time, step.from}, end{end_time, step.to};
         noise_level const goal = o.noisy_inside ? step.to : down;
         runge_kutta_method const& chosen = o.methods[o.methods.size() == 1 ? 0 : i];
         bool const whole = (o.form == memory_form::velocity && chosen.c.size() > 1) ||
@@ -188,25 +188,31 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
 
 } // namespace detail
 
-/// A Runge-Kutta method on the steps of a grid; the calls inside a step lie on the path. A step to sigma = 0 or from alpha =
-/// 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With eta > 0 each step goes down below
-/// its level, and noise is added there.
+/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path. A step
+/// to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With eta > 0
+/// each step goes down below its level, and noise is added there.
 ///
 /// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does not
-/// know its slope, and as `churned_steps` and `singlestep` do.
-template <noise_path Path, grid_for<Path> Spec>
-plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
+/// know its slope, and as `singlestep` does.
+template <noise_path Path>
+plan runge_kutta(Path const& path, grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o)
 {
-    grid const g = make_grid(path, spec);
     require(!o.in_time || sloped_path<Path>, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
     return detail::runge_kutta(
-        g, churned_steps(path, g, o.churn), o,
-        [&](double u) { return o.in_time ? point_at_time(path, u) : point_at_ratio(path, u); },
+        g, steps, o, [&](double u) { return o.in_time ? point_at_time(path, u) : point_at_ratio(path, u); },
         [&](double t) -> path_slope {
             if constexpr (sloped_path<Path>)
                 return path.slope(t);
             return {};
         });
+}
+
+/// The same on the steps of a grid. Throws as `churned_steps` does, too.
+template <noise_path Path, grid_for<Path> Spec>
+plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
+{
+    grid const g = make_grid(path, spec);
+    return runge_kutta(path, g, churned_steps(path, g, o.churn), o);
 }
 
 } // namespace alphabar

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/cfg_pp.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/two_stage.hpp>
+#include <doctest/doctest.h>
+#include <support/convergence.hpp>
+#include <support/lambda_path.hpp>
+#include <support/table.hpp>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+using support::state;
+
+namespace {
+
+/// Two heads that predict x_0: the mixture's, and that moved by `shift`.
+auto two_heads(path_kind kind, double shift)
+{
+    return [=](state const& x, double lambda) {
+        state heads = support::exact_network(kind)(x, lambda);
+        std::size_t const n = heads.size();
+        for (std::size_t i = 0; i < n; ++i)
+            heads.push_back(heads[i] + shift * std::sin(x[i]));
+        return heads;
+    };
+}
+
+state noise_of(std::uint32_t index)
+{
+    state z(10);
+    for (std::size_t i = 0; i < 10; ++i)
+        z[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
+    return z;
+}
+
+void same(state const& got, state const& want)
+{
+    for (std::size_t i = 0; i < want.size(); ++i)
+        CHECK(got[i] == Approx(want[i]).epsilon(1e-11));
+}
+
+} // namespace
+
+TEST_CASE("where both heads agree each is its plain solver")
+{
+    for (path_kind kind : support::all_paths) {
+        support::lambda_path const path{kind};
+        grid const g = support::lambda_grid(kind, 9, true);
+        auto const both = [&](plan const& p) {
+            return support::interpret(p, support::start, two_heads(kind, 0.0), noise_of);
+        };
+        auto const one = [&](plan const& p) {
+            return support::interpret(p, support::start, support::exact_network(kind), noise_of);
+        };
+        same(both(euler_cfg_pp(g)), one(ddim(g)));
+        same(both(euler_cfg_pp(g, {.eta = 1.0})), one(ddim(g, {.eta = 1.0})));
+        same(both(dpmpp_2m_cfg_pp(g)), one(dpmpp_2m(g)));
+        same(both(dpmpp_2s_ancestral_cfg_pp(path, g)), one(dpmpp_2s_ancestral(path, g)));
+        same(both(dpmpp_2s_ancestral_cfg_pp(path, g, {})), one(dpmpp_2s_ancestral(path, g, {.eta = 0.0})));
+    }
+}
+
+TEST_CASE("in sigma, written out: D guided, U unconditional")
+{
+    path_kind const kind = path_kind::variance_exploding;
+    grid const g = support::lambda_grid(kind, 5, true);
+    auto const network = two_heads(kind, 0.7);
+    std::size_t const n = support::start.size();
+    auto const loop = [&](auto const& step) {
+        state v = support::start, old;
+        for (std::size_t i = 0; i < g.steps(); ++i) {
+            state const heads = network(v, g.times[i]);
+            state next(n);
+            for (std::size_t k = 0; k < n; ++k)
+                next[k] = step(i, v[k], heads[k], heads[n + k], old.empty() ? nullptr : &old[k]);
+            old.assign(heads.begin() + static_cast<std::ptrdiff_t>(n), heads.end());
+            v = next;
+        }
+        return v;
+    };
+    auto const run = [&](plan const& p) { return support::interpret(p, support::start, network); };
+    auto const s = [&](std::size_t i) { return g.levels[i].sigma; };
+    same(run(euler_cfg_pp(g)), loop([&](std::size_t i, double v, double D, double U, double const*) {
+             return D + s(i + 1) * (v - U) / s(i); // cfg++: x = denoised + sigma' d_u
+         }));
+    same(run(dpmpp_2m_cfg_pp(g)), loop([&](std::size_t i, double v, double D, double U, double const* old) {
+             double const h = std::log(s(i) / s(i + 1));
+             double mix = -std::exp(-h) * U;
+             if (old)
+                 mix -= std::expm1(-h) * (1 / (2 * std::log(s(i - 1) / s(i)) / h)) * (D - *old);
+             return D + mix + std::exp(-h) * v;
+         }));
+    // 2S: x_2 = (s_m/s)(x + D - U) - expm1(-h/2) D; x' = (s'/s)(x + D - U) - expm1(-h) D_2
+    plan const p = dpmpp_2s_ancestral_cfg_pp(support::lambda_path{kind}, g, {});
+    state v = support::start;
+    for (std::size_t i = 0; i < g.steps(); ++i) {
+        double const h = std::log(s(i) / s(i + 1));
+        state const heads = network(v, g.times[i]);
+        state inner(n);
+        for (std::size_t k = 0; k < n; ++k)
+            inner[k] = std::exp(-h / 2) * (v[k] + heads[k] - heads[n + k]) - std::expm1(-h / 2) * heads[k];
+        state const again = network(inner, g.times[i] + h / 2);
+        for (std::size_t k = 0; k < n; ++k)
+            v[k] = std::exp(-h) * (v[k] + heads[k] - heads[n + k]) - std::expm1(-h) * again[k];
+    }
+    same(run(p), v);
+}
+
+TEST_CASE("an epsilon network on a table: CFG++'s own form, x' = alpha' x_0(guided) + sigma' epsilon_u")
+{
+    auto const diffusion = support::table();
+    plan const p = euler_cfg_pp(diffusion, trailing_grid(4));
+    CHECK(p.heads == 2);
+    noise_level const to = diffusion.level(make_grid(diffusion, trailing_grid(4)).times[1]);
+    CHECK(p.stages[0].x[m(0)] == Approx(to.alpha));
+    CHECK(p.stages[0].x[F(1)] == Approx(to.sigma));
+    CHECK(!p.stages[0].x.reads(F(0)));
+    CHECK(!p.stages[0].x.reads(x));
+    CHECK(p.stages.back().x == row(m(0)));
+    CHECK(dpmpp_2m_cfg_pp(diffusion, karras_grid(8)).stages.back().x == row(m(0)));
+    CHECK(dpmpp_2s_ancestral_cfg_pp(diffusion, karras_grid(8)).stages.size() == 15);
+    CHECK_THROWS_AS(euler_cfg_pp(diffusion, trailing_grid(4), {.eta = -1.0}), std::invalid_argument);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/er_sde.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <doctest/doctest.h>
+#include <support/convergence.hpp>
+#include <support/lambda_path.hpp>
+#include <support/table.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+
+namespace {
+
+double linear(double rho) { return rho; }
+double square(double rho) { return rho * rho; }
+
+/// The order of the drift, noise left out, from three grids, each twice as fine.
+double drift_order(er_sde_options o, path_kind kind, bool uneven)
+{
+    o.noise_scale = 0.0;
+    std::vector<support::state> ends;
+    for (std::size_t n : {192u, 384u, 768u})
+        ends.push_back(support::interpret(er_sde(support::lambda_grid(kind, n, uneven), o), support::start,
+                                          support::exact_network(kind)));
+    double first = 0.0, second = 0.0;
+    for (std::size_t i = 0; i < ends[0].size(); ++i) {
+        first = std::max(first, std::abs(ends[0][i] - ends[1][i]));
+        second = std::max(second, std::abs(ends[1][i] - ends[2][i]));
+    }
+    return std::log2(first / second);
+}
+
+} // namespace
+
+TEST_CASE("phi = rho is the ODE, phi = rho^2 the reverse SDE: order 1 is DDIM's and SDE-DPM-Solver++'s")
+{
+    for (path_kind kind : support::all_paths) {
+        grid const g = support::lambda_grid(kind, 9, true);
+        plan const ode = er_sde(g, {.order = 1, .noise = linear}), sde = er_sde(g, {.order = 1, .noise = square});
+        plan const want_ode = dpmpp_2m(g, {.order = 1}), want_sde = dpmpp_2m_sde(g, {.order = 1});
+        for (std::size_t i = 0; i < 9; ++i) {
+            for (slot s : {x, m(0), z}) {
+                CHECK(ode.stages[i].x[s] == Approx(want_ode.stages[i].x[s]).epsilon(1e-12));
+                CHECK(sde.stages[i].x[s] == Approx(want_sde.stages[i].x[s]).epsilon(1e-12));
+            }
+            CHECK(!ode.stages[i].x.reads(z));
+        }
+    }
+}
+
+TEST_CASE("the integrals where they are known")
+{
+    grid const g = support::lambda_grid(path_kind::variance_exploding, 5, true);
+    auto const rho = [&](std::size_t i) { return g.levels[i].sigma; };
+    double const s = rho(3), t = rho(4), gap = rho(2) - s, next = rho(1) - s;
+    // phi = rho: I_1 = t - s + t log(s / t), I_2 = (t - s)^2 + 2 t ((s - t) - s log(s / t))
+    double const one = t - s + t * std::log(s / t), two = (t - s) * (t - s) + 2 * t * (s - t - s * std::log(s / t));
+    plan const second = er_sde(g, {.order = 2, .noise = linear});
+    CHECK(second.stages[3].x[m(1)] == Approx(one / gap).epsilon(1e-12));
+    CHECK(second.stages[3].x[m(0)] == Approx(1 - t / s - one / gap).epsilon(1e-12));
+    plan const third = er_sde(g, {.order = 3, .noise = linear});
+    CHECK(third.stages[3].x[m(2)] == Approx((two - gap * one) / (next * (next - gap))).epsilon(1e-11));
+    CHECK(third.stages[3].x[m(1)] == Approx((two - next * one) / (gap * (gap - next))).epsilon(1e-11));
+}
+
+TEST_CASE("the published function: order 2 is ComfyUI's sample_er_sde but for its sum of 200 points")
+{
+    grid const g = support::lambda_grid(path_kind::variance_exploding, 20, false);
+    auto const phi = [](double v) { return v * (std::exp(std::pow(v, 0.3)) + 10); };
+    double const s = g.levels[7].sigma, t = g.levels[8].sigma, before = g.levels[6].sigma, r = phi(t) / phi(s);
+    double sum = 0.0, width = (s - t) / 200;
+    for (int i = 0; i < 200; ++i)
+        sum += width / phi(t + i * width);
+    double const difference = (t - s + sum * phi(t)) / (s - before);
+    plan const p = er_sde(g, {.order = 2});
+    CHECK(p.stages[7].x[x] == Approx(r).epsilon(1e-13));
+    CHECK(p.stages[7].x[m(0)] == Approx(1 - r + difference).epsilon(1e-3));
+    CHECK(p.stages[7].x[m(1)] == Approx(-difference).epsilon(2e-2));
+    CHECK(p.stages[7].x[z] == Approx(std::sqrt(t * t - s * s * r * r)).epsilon(1e-12));
+}
+
+TEST_CASE("the orders of the drift")
+{
+    for (path_kind kind : support::all_paths)
+        for (bool uneven : {false, true}) {
+            CHECK(drift_order({.order = 1}, kind, uneven) == Approx(1.0).epsilon(0.05));
+            CHECK(drift_order({.order = 2}, kind, uneven) == Approx(2.0).epsilon(0.06));
+            CHECK(drift_order({.order = 3}, kind, uneven) > 1.9); // its first step, of order 1, holds it at 2
+            CHECK(drift_order({.order = 2, .noise = square}, kind, uneven) == Approx(2.0).epsilon(0.06));
+        }
+}
+
+TEST_CASE("mean and covariance")
+{
+    for (path_kind kind : support::all_paths) {
+        grid const g = support::grid_to_zero(kind, 120, -3.0);
+        for (unsigned order : {1u, 2u, 3u})
+            CHECK(support::worst_deviation(er_sde(g, {.order = order}), kind, -3.0, 4000) < (order == 1 ? 8.0 : 4.0));
+        CHECK(support::worst_deviation(er_sde(g, {.noise_scale = 1.2}), kind, -3.0, 4000) > 4.0);
+    }
+}
+
+TEST_CASE("as users write it, and what is refused")
+{
+    auto const diffusion = support::table();
+    CHECK(er_sde(diffusion, karras_grid(20)).stages.back().x == row(m(0)));
+    CHECK(er_sde(diffusion, karras_grid(1)).stages.size() == 1);
+    CHECK_THROWS_AS(er_sde(diffusion, karras_grid(20), {.order = 4}), std::invalid_argument);
+    CHECK_THROWS_AS(er_sde(diffusion, karras_grid(20), {.noise = [](double rho) { return std::sqrt(rho); }}),
+                    std::invalid_argument);
+    grid g = support::lambda_grid(path_kind::rectified_flow, 4, false);
+    g.levels[0] = {0.0, 1.0};
+    CHECK_THROWS_AS(er_sde(g), std::invalid_argument);
+}
