@@ -63,6 +63,8 @@
 #include <alphabar/process/prediction.hpp>
 #include <alphabar/process/q_sample.hpp>
 #include <alphabar/process/times.hpp>
+#include <alphabar/process/vdm.hpp>
+#include <alphabar/process/velocity.hpp>
 #include <alphabar/sampler/adams.hpp>
 #include <alphabar/sampler/adaptive.hpp>
 #include <alphabar/sampler/cfg_pp.hpp>

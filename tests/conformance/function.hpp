@@ -13,6 +13,7 @@ using function_table = std::map<std::string, void (*)(verdict&, json const& argu
 
 function_table const& denoiser_functions(); ///< k-diffusion, edm, consistency_models
 function_table const& solver_functions();   ///< dpm-solver, unipc
+function_table const& vdm_functions();
 
 /// of(x) for every number of a list of arguments.
 template <class Formula>

@@ -68,6 +68,10 @@ TEST_CASE("the formulas")
         double const u = static_cast<double>(i) / 8;
         CHECK(std::atan(k.levels[i].sigma) == Approx(std::atan(80.0) + u * (std::atan(0.002) - std::atan(80.0))));
     }
+    std::vector<double> const ramp = karras_levels({0, 0.25, 1}, 0.002, 80);
+    CHECK(ramp[0] == Approx(80).epsilon(1e-15));
+    CHECK(ramp[1] == Approx(make_grid(variance_exploding{}, karras_grid(9)).levels[2].sigma).epsilon(1e-15));
+    CHECK(ramp[2] == Approx(0.002).epsilon(1e-15));
     // rho = 1 is linear
     CHECK(make_grid(variance_exploding{}, karras_grid(3, {.rho = 1})).levels[1].sigma == Approx(40.001));
 }

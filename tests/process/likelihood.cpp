@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <numbers>
 
 namespace ab = alphabar;
 
@@ -78,4 +79,12 @@ TEST_CASE("the continuous likelihood")
     double const x = 0.8 * std::sin(0.37), mean = std::sqrt(2.0) * std::sin(1.6);
     CHECK(ab::continuous_gaussian_log_likelihood(x, mean, std::sin(0.2)) ==
           doctest::Approx(-1.343740479928044).epsilon(1e-12));
+}
+
+TEST_CASE("the log density of the prior")
+{
+    // two numbers, 0.5 and -2, under N(0, 9)
+    double const each = -0.5 * std::log(2 * std::numbers::pi * 9);
+    CHECK(ab::normal_log_density(0.25 + 4.0, 2, 3.0) ==
+          doctest::Approx(2 * each - 0.25 / 18 - 4.0 / 18).epsilon(1e-14));
 }

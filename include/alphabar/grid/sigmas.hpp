@@ -31,6 +31,16 @@ inline auto karras_law(double rho)
     };
 }
 
+/// The levels at these places u of the ramp: consistency models' `ts` divided by steps - 1.
+inline std::vector<double> karras_levels(std::vector<double> places, double sigma_min, double sigma_max,
+                                         double rho = 7.0)
+{
+    auto const at = karras_law(rho)(double_double(sigma_min), double_double(sigma_max));
+    for (double& u : places)
+        u = at(u).high;
+    return places;
+}
+
 /// `karras_law`. Throws as sigma_grid does, and unless rho > 0.
 inline auto karras_grid(std::size_t n, karras_options const& o = {})
 {

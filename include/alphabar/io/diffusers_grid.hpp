@@ -251,6 +251,8 @@ inline std::vector<double> dynamically_shifted(std::vector<double> sigmas, diffu
 /// 1 - sigma scaled so that the last sigma is `terminal`.
 inline std::vector<double> stretched(std::vector<double> sigmas, double terminal)
 {
+    if (sigmas.back() == 1) // one step: diffusers divides by 0
+        return sigmas;
     double const factor = (1 - terminal) / (1 - sigmas.back());
     for (double& sigma : sigmas)
         sigma = 1 - (1 - sigma) * factor;
@@ -488,9 +490,7 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
 /// The Karras levels at places u of the ramp from 0 to 1.
 inline std::vector<double> ramped_karras_sigmas(double first, double last, std::vector<double> u, double rho)
 {
-    for (double& v : u)
-        v = std::pow(std::pow(first, 1 / rho) + v * (std::pow(last, 1 / rho) - std::pow(first, 1 / rho)), rho);
-    return u;
+    return karras_levels(std::move(u), last, first, rho);
 }
 
 /// EDMEuler, EDMDPMSolverMultistep, CosineDPMSolverMultistep.

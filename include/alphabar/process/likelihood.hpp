@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 
 namespace alphabar {
 
@@ -61,6 +62,14 @@ inline double continuous_gaussian_log_likelihood(double x, double mean, double l
 {
     double const u = (x - mean) * std::exp(-log_scale);
     return -0.5 * u * u - 0.91893853320467274178;
+}
+
+/// The log density in nats of `count` numbers under N(0, sigma^2 I), from the sum of their squares: the prior of a likelihood
+/// by the probability flow, sigma = 1 on variance-preserving paths. Song et al. 2021, arXiv 2011.13456, (39).
+inline double normal_log_density(double sum_of_squares, std::size_t count, double sigma = 1.0)
+{
+    double const n = static_cast<double>(count);
+    return -n * (0.91893853320467274178 + std::log(sigma)) - 0.5 * sum_of_squares / (sigma * sigma);
 }
 
 } // namespace alphabar
