@@ -4,11 +4,13 @@
 #include "process.hpp"
 #include "support.hpp"
 
+#include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 
 #include <boost/multiprecision/cpp_dec_float.hpp>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace conformance {
@@ -28,19 +30,118 @@ double ulps(double got, std::string const& want)
     return std::abs((difference / wide(unit)).convert_to<double>());
 }
 
+namespace {
+
+namespace ab = alphabar;
+
+/// The values of the named table at every index of a case.
+using tables = std::function<array(std::string const& name)>;
+
+template <class Path>
+using parts = std::map<std::string, double (Path::*)(double) const>;
+
+/// Tables that are members of a path, at the times of the case.
+template <class Path>
+tables members(Path const& path, array const& t, parts<Path> const& named)
+{
+    return [=](std::string const& name) {
+        auto const part = named.find(name);
+        if (part == named.end())
+            throw unsupported("the table " + name);
+        array values;
+        for (double s : t)
+            values.push_back((path.*(part->second))(s));
+        return values;
+    };
+}
+
+/// The tables of a path given by its log-SNR.
+template <class LogSnr>
+tables of_log_snr(LogSnr const& function, array const& t)
+{
+    ab::log_snr_path<LogSnr> const path{function};
+    return [=](std::string const& name) {
+        array values;
+        for (double s : t)
+            values.push_back(name == "log_snr"               ? path.log_snr(s)
+                             : name == "sqrt_alphas_cumprod" ? path.level(s).alpha
+                                                             : path.level(s).sigma);
+        return values;
+    };
+}
+
+tables continuous_tables(json const& given)
+{
+    std::string const schedule = at(given, "schedule").get<std::string>();
+    json const a = value(given, "arguments", json::object());
+    array const t = given.contains("t") ? numbers(given["t"]) : array{};
+    auto const of = [&](char const* name, double otherwise) { return value(a, name, otherwise); };
+    if (schedule == "ve_sde") {
+        ab::ve_ladder const ladder =
+            ab::make_ve_ladder(at(given, "T").get<std::size_t>(), of("sigma_min", 0.01), of("sigma_max", 50));
+        return [=](std::string const& name) { return name == "sigma" ? ladder.sigma : ladder.adjacent_diffusion; };
+    }
+    if (schedule == "vp_sde_continuous") {
+        ab::vp_sde const path{of("beta_min", 0.1), of("beta_max", 20)};
+        tables const own = members<ab::vp_sde>(path, t,
+                                               {{"beta", &ab::vp_sde::beta},
+                                                {"log_mean_coeff", &ab::vp_sde::log_mean_coeff},
+                                                {"alphas_cumprod", &ab::vp_sde::alpha_bar},
+                                                {"one_minus_alphas_cumprod", &ab::vp_sde::one_minus_alpha_bar},
+                                                {"log_snr", &ab::vp_sde::log_snr},
+                                                {"lambda", &ab::vp_sde::half_log_snr},
+                                                {"sigma", &ab::vp_sde::sigma_ratio},
+                                                {"sub_vp_std", &ab::vp_sde::sub_vp_deviation},
+                                                {"sub_vp_diffusion_squared", &ab::vp_sde::sub_vp_squared_diffusion}});
+        return [=](std::string const& name) {
+            if (!name.starts_with("sqrt_"))
+                return own(name);
+            array values;
+            for (double s : t)
+                values.push_back(name == "sqrt_alphas_cumprod" ? path.level(s).alpha : path.level(s).sigma);
+            return values;
+        };
+    }
+    if (schedule == "ve_sde_continuous")
+        return members<ab::ve_sde>({of("sigma_min", 0.01), of("sigma_max", 50)}, t,
+                                   {{"sigma", &ab::ve_sde::sigma},
+                                    {"log_sigma", &ab::ve_sde::log_sigma},
+                                    {"diffusion", &ab::ve_sde::diffusion}});
+    if (schedule == "edm_vp" || schedule == "edm_vp_inverse")
+        return members<ab::edm_vp>(
+            {of("beta_d", 19.9), of("beta_min", 0.1)}, t,
+            {{"sigma", &ab::edm_vp::sigma_ratio}, {"scale", &ab::edm_vp::scale}, {"t", &ab::edm_vp::unbounded_time}});
+    if (schedule == "log_snr_linear")
+        return of_log_snr(ab::log_snr_linear{}, t);
+    if (schedule == "log_snr_cosine")
+        return of_log_snr(ab::log_snr_cosine{of("s", 0.008)}, t);
+    if (schedule == "vdm_fixed_linear")
+        return of_log_snr(ab::vdm_fixed_linear{of("gamma_min", -13.3), of("gamma_max", 5)}, t);
+    if (schedule.starts_with("log_snr_simple_cosine"))
+        return of_log_snr(
+            ab::log_snr_simple_cosine{of("logsnr_min", -15), of("logsnr_max", 15), of("noise_d", 1), of("image_d", 1)},
+            t);
+    return {};
+}
+
+} // namespace
+
 void replay_table(verdict& v)
 {
     json const& given = v.given();
-    if (given.contains("t"))
-        throw unsupported("the continuous schedule " + at(given, "schedule").get<std::string>());
-    alphabar::gaussian_diffusion const diffusion(transformed_betas(given));
+    tables of = continuous_tables(given);
+    if (!of)
+        of = [diffusion = ab::gaussian_diffusion(transformed_betas(given))](std::string const& name) {
+            std::span<double const> const entries = diffusion[ab::parse_table(name)];
+            return array(entries.begin(), entries.end());
+        };
     for (auto const& [name, wanted] : v.expect().items()) {
-        std::span<double const> const got = diffusion[alphabar::parse_table(name)];
+        array const got = of(name);
         json const& index = at(wanted, "index");
         json const& want = at(wanted, "value");
         double worst = 0;
         for (std::size_t i = 0; i < index.size(); ++i)
-            worst = std::max(worst, ulps(got[index[i].get<std::size_t>()], want.at(i).get<std::string>()));
+            worst = std::max(worst, ulps(got.at(index[i].get<std::size_t>()), want.at(i).get<std::string>()));
         v.add(name, worst);
     }
 }
