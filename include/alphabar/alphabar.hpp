@@ -44,6 +44,7 @@
 #include <alphabar/loss/densities.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>
+#include <alphabar/noise/brownian.hpp>
 #include <alphabar/noise/counter_engines.hpp>
 #include <alphabar/noise/drawn_noise.hpp>
 #include <alphabar/noise/jax.hpp>

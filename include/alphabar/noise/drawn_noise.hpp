@@ -5,7 +5,9 @@
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/core/tensor.hpp>
+#include <alphabar/sampler/plan.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -39,18 +41,19 @@ concept normal_generator = std::copyable<G> && requires(G& g, std::span<T> out) 
 
 /// The noise of other software as an executor takes it: tensors of one shape, drawn one after the other by one generator, or by
 /// one for each sample of the batch (a list of seeds). Draw 0 is `initial()`, where the software makes x_T from the same
-/// generator; noise index i of a plan is draw i + 1.
+/// generator; the draws after it belong to the noise indices of a plan, in the order in which they are asked for.
 ///
 ///     torch_cpu_noise noise(torch_cpu_generator(42), shape);
 ///     x = noise.initial() times plan.initial_scale;
 ///     sample(plan, x, noise, network);
 ///
-/// Every draw is a function of its number only: one that lies behind is made again from the start.
+/// An index keeps its draw: one that lies behind is made again from the start. Where the index says that other draws came
+/// before it since the last call (`noise_index`), these count although nobody asks for them.
 template <class G, class T = float>
     requires normal_generator<G, T>
 class drawn_noise {
 public:
-    /// `begin` is the draw that index 0 of a plan takes: 0 where the generator is not used for x_T.
+    /// `begin` is the draw that the first noise index takes: 0 where the generator is not used for x_T.
     drawn_noise(G generator, alphabar::shape const& shape, std::size_t begin = 1)
         : drawn_noise(std::vector<G>{std::move(generator)}, shape, begin)
     {
@@ -76,10 +79,30 @@ public:
         return t;
     }
     drawn_tensor<T> initial() { return draw(0); }
-    drawn_tensor<T> operator()(std::uint32_t index) { return draw(begin_ + index); }
+    drawn_tensor<T> operator()(std::uint32_t index) { return draw(begin_ + position(index)); }
+
+    /// Knows the indices of a plan beforehand: for a run that was saved and goes on in the middle.
+    void follow(plan const& p)
+    {
+        for (stage const& s : p.stages) {
+            if (s.churn && s.churn->add != 0.0)
+                position(s.churn_noise);
+            if (draws_noise(s))
+                position(s.noise);
+        }
+    }
 
 private:
+    std::size_t position(std::uint32_t index)
+    {
+        for (std::uint32_t before = index - index % noise_index(1, 0); before <= index; ++before)
+            if (std::ranges::find(asked_, before) == asked_.end())
+                asked_.push_back(before);
+        return static_cast<std::size_t>(std::ranges::find(asked_, index) - asked_.begin());
+    }
+
     std::vector<G> start_, now_;
+    std::vector<std::uint32_t> asked_;
     alphabar::shape shape_;
     std::size_t begin_, drawn_ = 0;
 };

@@ -28,6 +28,7 @@ enum class purpose : std::uint8_t {
     weights = 5,   ///< initialisation of weights
     dropout = 6,
     user = 7,
+    path = 8,      ///< Brownian paths
     fold_in = 254, ///< seeds made of seeds
     test = 255
 };
