@@ -2,10 +2,12 @@
 //
 // What does the stream's noise cost? Ratios of times in one run: fills of 16 Mi floats by the stream, by PyTorch, by
 // std::normal_distribution; two threads against one; q_sample's arithmetic with fresh noise against the fill alone; and
-// this file built with -O2 against -O3 -march=native.
+// a Brownian increment and torch's own normals; this file built with -O2 against -O3 -march=native.
 #include <alphabar/backends/span.hpp>
 #include <alphabar/core/transform.hpp>
+#include <alphabar/noise/brownian.hpp>
 #include <alphabar/noise/stream.hpp>
+#include <alphabar/noise/torch_cpu.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -110,6 +112,14 @@ int main()
             field.fill(i, 0, small);
     });
     row("samples of 4 x 64 x 64", latent, latent / one, "times the large fill");
+
+    auto const scaled = [repeats](double time) { return time * static_cast<double>(repeats); };
+    auto const increment = ab::brownian_path({42}, 0.03, 14.6).normal(1.0, 0.8);
+    double const brownian = scaled(best_of(20, [&] { increment.fill(0, 0, small); }));
+    row("brownian_increment", brownian, brownian / one, "times the fill (2 levels + 1 = 29 normals at most)");
+    ab::torch_cpu_generator torch_cpu(42);
+    double const as_torch = scaled(best_of(20, [&] { torch_cpu.randn(std::span(small)); }));
+    row("torch_cpu_generator", as_torch, as_torch / one, "times the fill");
 
     std::string const build =
         "${CXX:-c++} -std=c++20 -DALPHABAR_FILL_ONLY -I" ALPHABAR_INCLUDE " " __FILE__ " -pthread -o ";

@@ -15,11 +15,12 @@
 #include <cstdint>
 #include <random>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 namespace ab = alphabar;
 
-static_assert(ab::generator<ab::brownian_increment>);
+static_assert(ab::generator<ab::brownian_increment> && std::is_trivially_copyable_v<ab::brownian_increment>);
 static_assert(ab::sampling_noise<ab::brownian_noise>);
 
 namespace {
@@ -105,6 +106,8 @@ TEST_CASE("W(a, c) = W(a, b) + W(b, c), W(a, b) = -W(b, a); any order, any split
     std::vector<float> piece(200);
     w.fill(1, 333, piece);
     CHECK(std::equal(piece.begin(), piece.end(), second.begin() + 333));
+    for (std::size_t i = 0; i < n; ++i)
+        CHECK(w(1, i) == second[i]);
 }
 
 TEST_CASE("increments are normal: covariance of W(s), W(t) is min(s, t); separate ones are independent")

@@ -6,6 +6,7 @@
 #include <alphabar/core/double_double.hpp>
 #include <alphabar/core/element.hpp>
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/host_device.hpp>
 #include <alphabar/noise/stream.hpp>
 #include <alphabar/sampler/plan.hpp>
 
@@ -57,7 +58,7 @@ public:
             std::size_t const n = std::min(z.size(), out.size() - i);
             sum.fill(0.0);
             for (std::size_t k = 0; k < count_; ++k) {
-                noise_(purpose::path, terms_[k].step, first_sample_).fill(row, first + i, std::span(z).first(n));
+                field(k).fill(row, first + i, std::span(z).first(n));
 #if defined(ALPHABAR_AVX2)
                 if (detail::has_avx2()) {
                     detail::add_scaled_avx2(sum, terms_[k].weight, z);
@@ -69,6 +70,14 @@ public:
             for (std::size_t j = 0; j < n; ++j)
                 out[i + j] = static_cast<float>(sum[j]);
         }
+    }
+    /// One element: the bits that `fill` writes, for device code too.
+    ALPHABAR_HOST_DEVICE float operator()(std::uint64_t row, std::uint64_t element) const
+    {
+        double sum = 0.0;
+        for (std::size_t k = 0; k < count_; ++k)
+            sum += static_cast<double>(terms_[k].weight) * static_cast<double>(field(k)(row, element));
+        return static_cast<float>(sum);
     }
     /// The variance of an element.
     double variance() const
@@ -85,10 +94,14 @@ private:
         std::uint32_t step;
         float weight;
     };
-    noise_stream noise_{};
-    std::uint64_t first_sample_ = 0;
+    ALPHABAR_HOST_DEVICE noise_field field(std::size_t k) const
+    {
+        return {seed_, static_cast<std::uint32_t>(purpose::path) << 24 | terms_[k].step, first_sample_};
+    }
+
+    std::uint64_t seed_ = 0, first_sample_ = 0;
     std::size_t count_ = 0;
-    std::array<term, 2 * max_levels + 1> terms_{};
+    term terms_[2 * max_levels + 1] = {};
 };
 
 /// A Brownian path W over [low, high] for every element of every sample, W(low) = 0: a pure function of the stream (its
@@ -142,7 +155,7 @@ private:
             require(t >= low_ && t <= high_, "brownian_path", "a time", t,
                     "it must lie in [" + shown(low_) + ", " + shown(high_) + "]");
         brownian_increment sum;
-        sum.noise_ = noise_;
+        sum.seed_ = noise_.seed;
         sum.first_sample_ = first_sample_;
         auto const add = [&](std::uint32_t step, double weight) {
             if (float const w = static_cast<float>(factor * weight); w != 0.0f)
