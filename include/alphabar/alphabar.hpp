@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and io/, whose headers need
-// zlib, libpng or nlohmann-json.
+// All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and the rest of io/, which
+// needs zlib, libpng or nlohmann-json.
 #pragma once
 
 #include <alphabar/backends/span.hpp>
@@ -41,6 +41,7 @@
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/zero_star.hpp>
+#include <alphabar/io/names.hpp>
 #include <alphabar/loss/densities.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>

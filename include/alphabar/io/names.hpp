@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: MIT
+//
+// The names that users know, as plans: the samplers and schedules of AUTOMATIC1111's WebUI and Forge, ComfyUI, k-diffusion.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/beta.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/grid/ramp.hpp>
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/grid/tabled.hpp>
+#include <alphabar/sampler/adams.hpp>
+#include <alphabar/sampler/consistency.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/ddpm.hpp>
+#include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/two_stage.hpp>
+#include <alphabar/sampler/unipc.hpp>
+#include <alphabar/schedule/betas.hpp>
+#include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/paths.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace alphabar {
+
+/// Whose names are meant, where software disagrees: a schedule's rule, the schedule that goes without saying (the WebUI has one
+/// for each sampler, the others have none), and for which samplers the last level but one is left out.
+enum class software : std::uint8_t { webui = 1, comfyui = 2, k_diffusion = 4 };
+
+struct name_options {
+    network_form network{};
+    software from = software::webui;
+    std::optional<double> eta{}; ///< of stochastic solvers; without: the software's
+    double noise_scale = 1.0;    ///< s_noise of stochastic solvers
+    churn_options churn{};       ///< of Euler, Heun and DPM2
+    sigma_range range{};         ///< sigma_min and sigma_max of the schedule
+    std::optional<double> rho{}; ///< of Karras and polyexponential
+    double beta_alpha = 0.6;     ///< of beta
+    double beta_beta = 0.6;
+    bool discard_penultimate = false; ///< for every sampler, not only for those whose software does so
+};
+
+/// A row of the table of schedules.
+template <noise_path Path>
+struct named_schedule {
+    std::string_view names; ///< separated by |, the first one is shown
+    std::string_view call;  ///< what `make` does, as C++
+    grid (*make)(Path const& path, std::size_t n, name_options const& o);
+    unsigned of = 7;   ///< the software that means this by it, a sum of `software`
+    bool flow = false; ///< this is meant on rectified flow only; it stands before the row for other paths
+};
+
+/// A row of the table of solvers.
+template <noise_path Path>
+struct named_solver {
+    std::string_view names;
+    std::string_view call;
+    plan (*make)(Path const& path, grid const& g, name_options const& o);
+    std::string_view schedule = "Uniform"; ///< the WebUI's where none is named
+    unsigned discards = 0;                 ///< the software that makes N + 1 levels and leaves out the last but one
+    bool flow = false;
+    std::string_view note = {}; ///< how it differs from the software's
+};
+
+namespace detail {
+
+template <noise_path Path, class Spec>
+grid named_made(Path const& path, Spec const& spec)
+{
+    if constexpr (grid_spec<Spec, Path>)
+        return make_grid(path, spec);
+    reject("named_grid", "the path", "continuous", "this schedule counts the times of a table");
+}
+
+/// The times of ddim_uniform_grid, with the level of time 0 as the end: the WebUI's DDIM and PLMS.
+inline auto webui_timesteps_grid(std::size_t n)
+{
+    return [n]<table_path Path>(Path const& path) -> grid {
+        grid g = make_grid(path, ddim_uniform_grid(n));
+        g.levels.back() = path.level(0.0);
+        return g;
+    };
+}
+
+inline sigma_range through(sigma_range range, final_level end = final_level::zero)
+{
+    range.through_end = true;
+    range.end = end;
+    return range;
+}
+inline sigma_range rounding(sigma_range range, bool round)
+{
+    range.round_times = round;
+    return range;
+}
+
+/// k-diffusion's sample_lms: Adams-Bashforth in sigma.
+inline plan named_lms(grid const& g, network_form const& network, unsigned order)
+{
+    adams_options a{.predictor = std::vector<unsigned>(g.steps()), .form = memory_form::rho};
+    for (std::size_t i = 0; i < g.steps(); ++i)
+        a.predictor[i] = static_cast<unsigned>(std::min<std::size_t>(i + 1, order));
+    return adams(g, network, a);
+}
+
+/// The third order that k-diffusion ships.
+inline constexpr moment_rule k_diffusion_3m{.three = moment_rule::three_nodes::half_curvature};
+
+} // namespace detail
+
+#define ALPHABAR_GRID(...)                                                                                             \
+    #__VA_ARGS__, []([[maybe_unused]] Path const& path, std::size_t n, [[maybe_unused]] name_options const& o) {       \
+        return detail::named_made(path, __VA_ARGS__);                                                                  \
+    }
+#define ALPHABAR_PLAN(...)                                                                                             \
+    #__VA_ARGS__,                                                                                                      \
+        []([[maybe_unused]] Path const& path, grid const& g, name_options const& o) -> plan { return __VA_ARGS__; }
+
+/// The table of schedules.
+template <noise_path Path>
+std::vector<named_schedule<Path>> const& named_schedules()
+{
+    using detail::through, detail::rounding, detail::webui_timesteps_grid;
+    constexpr unsigned webui = static_cast<unsigned>(software::webui);
+    static std::vector<named_schedule<Path>> const rows = {
+        {"Uniform|Normal|normal", ALPHABAR_GRID(normal_grid(n, o.range))},
+        {"Karras|karras", ALPHABAR_GRID(karras_grid(n, {.rho = o.rho.value_or(7.0), .range = o.range}))},
+        {"Exponential|exponential", ALPHABAR_GRID(exponential_grid(n, o.range))},
+        {"Polyexponential", ALPHABAR_GRID(polyexponential_grid(n, {.rho = o.rho.value_or(1.0), .range = o.range}))},
+        {"SGM Uniform|sgm_uniform", ALPHABAR_GRID(sgm_uniform_grid(n, o.range))},
+        {"KL Optimal", ALPHABAR_GRID(kl_optimal_grid(n, through(o.range, final_level::first))), webui},
+        {"KL Optimal|kl_optimal", ALPHABAR_GRID(kl_optimal_grid(n, o.range))},
+        {"Align Your Steps|ays", ALPHABAR_GRID(list_grid(n, level_list::ays_sd15, {.through_end = false}))},
+        {"Align Your Steps SDXL|ays sdxl", ALPHABAR_GRID(list_grid(n, level_list::ays_sdxl, {.through_end = false}))},
+        {"Align Your Steps GITS|ays gits", ALPHABAR_GRID(list_grid(n, level_list::gits_sd15, {.through_end = false}))},
+        {"Align Your Steps 32|ays 32", ALPHABAR_GRID(list_grid(n, level_list::ays32_sd15, {.through_end = false}))},
+        {"Simple|simple", ALPHABAR_GRID(trailing_grid(n)), 7, true},
+        {"Simple|simple", ALPHABAR_GRID(simple_grid(n, arithmetic::numpy))},
+        {"DDIM|ddim_uniform", ALPHABAR_GRID(ddim_uniform_grid(n))},
+        {"Beta", ALPHABAR_GRID(beta_grid(n, {.alpha = o.beta_alpha, .beta = o.beta_beta, .range = o.range})), webui},
+        {"Beta|beta",
+         ALPHABAR_GRID(beta_time_grid(
+             n, {.alpha = o.beta_alpha, .beta = o.beta_beta, .range = rounding(o.range, table_path<Path>)}))},
+        {"beta57",
+         ALPHABAR_GRID(beta_time_grid(n, {.alpha = 0.5, .beta = 0.7, .range = rounding(o.range, table_path<Path>)}))},
+        {"linear_quadratic", ALPHABAR_GRID(linear_quadratic_grid(n, {.range = o.range}))},
+        {"bong_tangent", ALPHABAR_GRID(bong_tangent_grid(n, o.range))},
+        {"smoothstep", ALPHABAR_GRID(smoothstep_grid(n, rounding(o.range, table_path<Path>)))},
+        {"Turbo|trailing", ALPHABAR_GRID(trailing_grid(n))},
+        {"leading", ALPHABAR_GRID(leading_grid(n))},
+        {"linspace", ALPHABAR_GRID(linspace_grid(n))},
+        {"VP", ALPHABAR_GRID(vp_grid(n))},
+        {"time_uniform", ALPHABAR_GRID(sgm_uniform_grid(n, through(o.range, final_level::first)))},
+        {"time_quadratic", ALPHABAR_GRID(time_quadratic_grid(n))},
+        {"logSNR", ALPHABAR_GRID(exponential_grid(n, through(o.range, final_level::first)))},
+        {"timesteps", ALPHABAR_GRID(webui_timesteps_grid(n))},
+        {"LCM", ALPHABAR_GRID(lcm_grid(n))},
+    };
+    return rows;
+}
+
+/// The table of solvers.
+template <noise_path Path>
+std::vector<named_solver<Path>> const& named_solvers()
+{
+    using detail::k_diffusion_3m, detail::named_lms;
+    constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
+    constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
+    constexpr std::string_view tree_note = "the software draws from one Brownian path";
+    static std::vector<named_solver<Path>> const rows = {
+        {"Euler|euler", ALPHABAR_PLAN(euler(path, g, {.network = o.network, .churn = o.churn}))},
+        {"Euler a|euler_ancestral",
+         ALPHABAR_PLAN(euler_ancestral_flow(
+             path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale})),
+         "Uniform", 0, true},
+        {"Euler a|euler_ancestral",
+         ALPHABAR_PLAN(euler_ancestral(
+             path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale}))},
+        {"Heun|heun", ALPHABAR_PLAN(heun(path, g, {.network = o.network, .churn = o.churn}))},
+        {"LMS|lms", ALPHABAR_PLAN(named_lms(g, o.network, 4))},
+        {"DPM2|dpm_2", ALPHABAR_PLAN(dpm_2(path, g, {.network = o.network, .churn = o.churn})), "Karras",
+         webui | comfyui},
+        {"DPM2 a|dpm_2_ancestral",
+         ALPHABAR_PLAN(dpm_2_ancestral(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Karras", webui | comfyui, false, flow_note},
+        {"DPM++ 2S a|dpmpp_2s_ancestral",
+         ALPHABAR_PLAN(dpmpp_2s_ancestral(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Karras", 0, false, flow_note},
+        {"DPM++ 2M|dpmpp_2m", ALPHABAR_PLAN(dpmpp_2m(g, {.network = o.network})), "Karras"},
+        {"DPM++ SDE|dpmpp_sde",
+         ALPHABAR_PLAN(dpmpp_sde(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Karras", 0, false, tree_note},
+        {"DPM++ 2M SDE|dpmpp_2m_sde",
+         ALPHABAR_PLAN(dpmpp_2m_sde(g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Exponential", 0, false, tree_note},
+        {"DPM++ 2M SDE Heun|dpmpp_2m_sde_heun",
+         ALPHABAR_PLAN(dpmpp_2m_sde(
+             g, {.network = o.network, .eta = o.eta, .rule = moment_rule{}, .noise_scale = o.noise_scale})),
+         "Exponential", 0, false, tree_note},
+        {"DPM++ 3M SDE|dpmpp_3m_sde",
+         ALPHABAR_PLAN(dpmpp_3m_sde(g, {.network = o.network,
+                                        .eta = o.eta,
+                                        .rule = k_diffusion_3m,
+                                        .corrected_start = false,
+                                        .noise_scale = o.noise_scale})),
+         "Exponential", webui, false, tree_note},
+        {"res_multistep", ALPHABAR_PLAN(res_multistep(g, {.network = o.network}))},
+        {"UniPC|uni_pc", ALPHABAR_PLAN(unipc(g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1})),
+         "time_uniform", comfyui, false, "ComfyUI ends at sigma 0.001"},
+        {"UniPC bh2|uni_pc_bh2", ALPHABAR_PLAN(unipc(g, {.network = o.network, .order = 3})), "time_uniform", comfyui,
+         false, "ComfyUI ends at sigma 0.001"},
+        {"DEIS|deis", ALPHABAR_PLAN(deis(g, {.network = o.network, .order = 3})), "Uniform", 0, false,
+         "polynomials in log sigma, as diffusers has them; ComfyUI's are in time"},
+        {"SA-Solver|sa_solver",
+         ALPHABAR_PLAN(sa_solver(g, {.network = o.network, .predictor_order = 3, .corrector_order = 4})), "Uniform", 0,
+         false, "tau is 1 everywhere; ComfyUI's only between 20 and 80 % of the times"},
+        {"DDIM|ddim", ALPHABAR_PLAN(ddim(g, {.network = o.network, .eta = o.eta.value_or(0.0)})), "timesteps"},
+        {"DDPM|ddpm", ALPHABAR_PLAN(ddpm(g, {.network = o.network}))},
+        {"LCM|lcm", ALPHABAR_PLAN(consistency(g, {.network = o.network, .noise_scale = o.noise_scale})), "LCM", 0,
+         false, "without the boundary scalings, which differ from 1 only near the end of the times"},
+    };
+    return rows;
+}
+
+#undef ALPHABAR_GRID
+#undef ALPHABAR_PLAN
+
+namespace detail {
+
+/// A name without what users write differently: DPM++ 2M, dpmpp_2m, sample_dpmpp_2m and k_dpmpp_2m are one.
+inline std::string plain_name(std::string_view name)
+{
+    for (std::string_view prefix : {"sample_", "get_sigmas_", "k_"})
+        if (name.starts_with(prefix))
+            name.remove_prefix(prefix.size());
+    if (name.ends_with("_gpu")) // where the noise is made
+        name.remove_suffix(4);
+    std::string plain;
+    for (char c : name)
+        if (c == '+')
+            plain += 'p';
+        else if (c >= 'A' && c <= 'Z')
+            plain += static_cast<char>(c - 'A' + 'a');
+        else if (c != ' ' && c != '_' && c != '-')
+            plain += c;
+    return plain;
+}
+
+inline std::vector<std::string_view> names_of(std::string_view names)
+{
+    std::vector<std::string_view> each;
+    for (std::size_t begin = 0; begin <= names.size();) {
+        std::size_t const end = std::min(names.find('|', begin), names.size());
+        each.push_back(names.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return each;
+}
+
+/// The least number of letters to insert, leave out or replace.
+inline std::size_t edit_distance(std::string_view a, std::string_view b)
+{
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j)
+            diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] != b[j])}));
+    }
+    return row[b.size()];
+}
+
+/// Throws std::invalid_argument with the nearest of the known names.
+[[noreturn]] inline void unknown_name(std::string_view function, std::string_view what, std::string_view name,
+                                      std::vector<std::string> const& known)
+{
+    std::string_view const looked_at = name.substr(0, 64); // no name is longer, and distances take time
+    std::string const plain = plain_name(looked_at);
+    std::vector<std::pair<std::size_t, std::string_view>> near;
+    for (std::string const& k : known)
+        near.emplace_back(edit_distance(plain, plain_name(k)), k);
+    std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string_view>::first);
+    std::string hint = "it is not known";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()) && near[i].first <= near[0].first + 1; ++i)
+        hint.append(i == 0 ? "; the nearest: \"" : ", \"").append(near[i].second) += '"';
+    reject(function, what, "\"" + std::string(looked_at) + "\"", hint);
+}
+
+/// The row of this name (already plain) that the software means, on this path; null where there is none.
+template <class Row>
+Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flow, unsigned of = 7)
+{
+    for (Row const& row : rows) {
+        if (row.flow && !flow)
+            continue;
+        if constexpr (requires { row.of; })
+            if ((row.of & of) == 0)
+                continue;
+        for (std::string_view name : names_of(row.names))
+            if (plain_name(name) == plain)
+                return &row;
+    }
+    return nullptr;
+}
+
+template <noise_path Path>
+struct name_lookup {
+    static constexpr bool flow = std::is_same_v<Path, rectified_flow>;
+    named_solver<Path> const* solver;
+    named_schedule<Path> const* schedule; ///< null where the name has none
+
+    static named_schedule<Path> const* schedule_of(std::string_view plain, software from)
+    {
+        return row_of(named_schedules<Path>(), plain, flow, static_cast<unsigned>(from));
+    }
+    static named_solver<Path> const* solver_of(std::string_view plain)
+    {
+        return row_of(named_solvers<Path>(), plain, flow);
+    }
+    template <class Row>
+    static std::vector<std::string> shown_names(std::vector<Row> const& rows)
+    {
+        std::vector<std::string> all;
+        for (Row const& row : rows)
+            for (std::string_view name : names_of(row.names))
+                if (std::ranges::find(all, name) == all.end())
+                    all.emplace_back(name);
+        return all;
+    }
+    /// "DPM++ 2M Karras": the longest solver's name at its start whose rest is empty or a schedule.
+    static name_lookup parse(std::string_view name, software from)
+    {
+        std::string const plain = plain_name(name);
+        for (std::size_t length = std::min<std::size_t>(plain.size(), 64); length > 0; --length)
+            if (auto const* solver = solver_of(plain.substr(0, length))) {
+                if (length == plain.size())
+                    return {solver, nullptr};
+                if (auto const* schedule = schedule_of(plain.substr(length), from))
+                    return {solver, schedule};
+            }
+        std::vector<std::string> const solvers = shown_names(named_solvers<Path>());
+        std::vector<std::string> known = solvers;
+        for (std::string const& solver : solvers)
+            for (std::string const& schedule : shown_names(named_schedules<Path>()))
+                known.push_back(solver + " " + schedule);
+        unknown_name("named_plan", "the sampler", name, known);
+    }
+    static named_schedule<Path> const& schedule_named(std::string_view name, software from)
+    {
+        if (auto const* schedule = schedule_of(plain_name(name), from))
+            return *schedule;
+        unknown_name("named_grid", "the schedule", name, shown_names(named_schedules<Path>()));
+    }
+};
+
+/// The grid without the last level but one.
+inline grid without_penultimate(grid g)
+{
+    require(g.steps() > 1, "named_plan", "the number of steps", g.steps(), "the last level but one is left out");
+    g.times.pop_back();
+    g.levels.erase(g.levels.end() - 2);
+    return g;
+}
+
+} // namespace detail
+
+/// The table of Stable Diffusion 1 and 2, for named_plan and parsed parameters: scaled_linear betas from 0.00085 to 0.012.
+inline gaussian_diffusion stable_diffusion_path() { return gaussian_diffusion(scaled_linear_betas()); }
+
+/// The schedule of a name, a spec as any other: "Karras", "sgm_uniform", "KL Optimal". Case, spaces, underscores and hyphens
+/// do not matter. Throws std::invalid_argument for an unknown name, with the nearest ones, and as the grid itself does.
+inline auto named_grid(std::string name, std::size_t n, name_options o = {})
+{
+    return [name = std::move(name), n, o = std::move(o)]<noise_path Path>(Path const& path) -> grid {
+        return detail::name_lookup<Path>::schedule_named(name, o.from).make(path, n, o);
+    };
+}
+
+/// The sampler of a name on this grid: "DPM++ 2M", "Euler a", "dpmpp_2m_sde_gpu", "sample_heun". What the software does is
+/// done, its flaws included (3M SDE has half the curvature). Every solver acts in the path's own lambda = log(alpha / sigma);
+/// ComfyUI and Forge take -log sigma on flow models. Throws as named_grid does, and as the solver itself.
+template <noise_path Path, grid_for<Path> Spec>
+plan named_plan(std::string_view solver, Path const& path, Spec const& spec, name_options const& o = {})
+{
+    auto const found = detail::name_lookup<Path>::parse(solver, o.from);
+    require(!found.schedule, "named_plan", "the sampler", "\"" + std::string(solver.substr(0, 64)) + "\"",
+            "the grid is given; leave out the schedule");
+    return found.solver->make(path, make_grid(path, spec), o);
+}
+
+/// The grid of N steps that goes with a sampler's name: the schedule that follows it ("DPM++ 2M Karras"), or `schedule`, or the
+/// WebUI's own one. Throws as named_plan does, and std::invalid_argument where no schedule is named and the software has none.
+template <noise_path Path>
+grid named_plan_grid(std::string_view name, Path const& path, std::size_t n, name_options const& o = {},
+                     std::string_view schedule = {})
+{
+    using names = detail::name_lookup<Path>;
+    names const found = names::parse(name, o.from);
+    bool const automatic = schedule.empty() || detail::plain_name(schedule) == "automatic";
+    if (automatic && !found.schedule && o.from != software::webui)
+        reject("named_plan", "the schedule", "missing", "name it behind the sampler, for example \"euler normal\"");
+    auto const& row = !automatic       ? names::schedule_named(schedule, o.from)
+                      : found.schedule ? *found.schedule
+                                       : names::schedule_named(found.solver->schedule, o.from);
+    bool const discards = o.discard_penultimate || (found.solver->discards & static_cast<unsigned>(o.from)) != 0;
+    grid const g = row.make(path, discards ? n + 1 : n, o);
+    return discards ? detail::without_penultimate(g) : g;
+}
+
+/// The plan of a name: named_plan("DPM++ 2M Karras", path, 20). Throws as named_plan_grid and named_plan on a grid do.
+template <noise_path Path>
+plan named_plan(std::string_view name, Path const& path, std::size_t n, name_options const& o = {})
+{
+    grid const g = named_plan_grid(name, path, n, o);
+    return detail::name_lookup<Path>::parse(name, o.from).solver->make(path, g, o);
+}
+
+} // namespace alphabar

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/grid/shift.hpp>
+#include <alphabar/io/names.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace ab = alphabar;
+
+namespace {
+
+ab::gaussian_diffusion const sd = ab::stable_diffusion_path();
+using from = ab::software;
+
+std::string complaint(auto const& call)
+{
+    try {
+        call();
+    } catch (std::invalid_argument const& problem) {
+        return problem.what();
+    }
+    return "nothing was thrown";
+}
+
+} // namespace
+
+TEST_CASE("a name is the plan made directly")
+{
+    CHECK(named_plan("DPM++ 2M Karras", sd, 20) == ab::dpmpp_2m(sd, ab::karras_grid(20)));
+    CHECK(named_plan("Euler a", sd, 20) == ab::euler_ancestral(sd, ab::normal_grid(20)));
+    CHECK(named_plan("Euler a", sd, 20, {.eta = 0.5}) == ab::euler_ancestral(sd, ab::normal_grid(20), {.eta = 0.5}));
+    CHECK(named_plan("UniPC trailing", sd, 8) ==
+          ab::unipc(sd, ab::trailing_grid(8), {.order = 3, .variant = ab::unipc_variant::bh1}));
+    CHECK(named_plan("Heun", sd, 10, {.churn = {.amount = 3}}) ==
+          ab::heun(sd, ab::normal_grid(10), {.churn = {.amount = 3}}));
+    CHECK(named_plan("DPM++ SDE Karras", sd, 10) == ab::dpmpp_sde(sd, ab::karras_grid(10)));
+    CHECK(named_plan("DPM++ 2M SDE", sd, 10, {.noise_scale = 1.003}) ==
+          ab::dpmpp_2m_sde(sd, ab::exponential_grid(10), {.noise_scale = 1.003}));
+    CHECK(named_plan("dpmpp_2s_ancestral karras", sd, 10) == ab::dpmpp_2s_ancestral(sd, ab::karras_grid(10)));
+    CHECK(named_plan("DPM++ 2M SDE Heun Karras", sd, 10) ==
+          ab::dpmpp_2m_sde(sd, ab::karras_grid(10), {.rule = ab::moment_rule{}}));
+    CHECK(named_plan("Euler AYS SDXL", sd, 11) ==
+          ab::euler(sd, ab::list_grid(11, ab::level_list::ays_sdxl, {.through_end = false})));
+    ab::name_options const v{.network = {.predicts = ab::prediction::v}};
+    CHECK(named_plan("Euler", sd, 10, v) == ab::euler(sd, ab::normal_grid(10), {.network = v.network}));
+}
+
+TEST_CASE("what users write differently does not matter")
+{
+    ab::plan const plan = named_plan("DPM++ 2M SDE Karras", sd, 12);
+    for (char const* name : {"dpm++ 2m sde karras", "dpmpp_2m_sde karras", "dpmpp_2m_sde_karras", "DPM++2M-SDE Karras",
+                             "sample_dpmpp_2m_sde karras", "k_dpmpp_2m_sde KARRAS", "dpm++_2m_sde_karras"})
+        CHECK(named_plan(name, sd, 12) == plan);
+    CHECK(named_plan("dpmpp_2m_sde_gpu", sd, ab::karras_grid(12)) == plan);
+    CHECK(make_grid(sd, ab::named_grid("get_sigmas_karras", 12)) == make_grid(sd, ab::karras_grid(12)));
+    CHECK(make_grid(sd, ab::named_grid("SGMUniform", 12)) == make_grid(sd, ab::sgm_uniform_grid(12)));
+}
+
+TEST_CASE("the WebUI and ComfyUI mean different grids by some names")
+{
+    auto const grid = [](char const* name, from whose, std::size_t n) {
+        return make_grid(sd, ab::named_grid(name, n, {.from = whose}));
+    };
+    ab::grid const webui = grid("kl_optimal", from::webui, 7), comfyui = grid("kl_optimal", from::comfyui, 7);
+    CHECK(webui.levels.back() == sd.level(0)); // which ends at sigma_min
+    CHECK(comfyui == make_grid(sd, ab::kl_optimal_grid(7)));
+    CHECK(webui.levels[1] != comfyui.levels[1]);
+    CHECK(grid("Beta", from::webui, 7) == make_grid(sd, ab::beta_grid(7)));
+    for (double time : grid("beta", from::comfyui, 7).times)
+        CHECK(time == std::round(time));
+    CHECK(grid("simple", from::comfyui, 7) == grid("Simple", from::webui, 7));
+}
+
+TEST_CASE("some samplers leave out the last level but one")
+{
+    ab::grid const whole = make_grid(sd, ab::karras_grid(11)), cut = named_plan_grid("DPM2 a", sd, 10);
+    REQUIRE(cut.steps() == 10);
+    for (std::size_t i = 0; i < 10; ++i) {
+        CHECK(cut.times[i] == whole.times[i]);
+        CHECK(cut.levels[i] == whole.levels[i]);
+    }
+    CHECK(cut.levels.back() == ab::noise_level{1, 0});
+    CHECK(named_plan("DPM2 a", sd, 10) == ab::dpm_2_ancestral(sd, cut));
+    CHECK(named_plan_grid("dpm_2 karras", sd, 10, {.from = from::k_diffusion}) == make_grid(sd, ab::karras_grid(10)));
+    CHECK(named_plan_grid("dpmpp_3m_sde karras", sd, 10, {.from = from::comfyui}).levels[9] ==
+          make_grid(sd, ab::karras_grid(10)).levels[9]);
+    CHECK(named_plan_grid("DPM++ 3M SDE Karras", sd, 10).levels[9] != make_grid(sd, ab::karras_grid(10)).levels[9]);
+    CHECK(named_plan_grid("Euler Karras", sd, 10, {.discard_penultimate = true}) == cut);
+}
+
+TEST_CASE("the WebUI's samplers on times")
+{
+    ab::grid const g = named_plan_grid("DDIM", sd, 20);
+    CHECK(g.times.front() == 951);
+    CHECK(g.times.back() == 1);
+    CHECK(g.levels.back() == sd.level(0));
+    ab::grid const u = named_plan_grid("UniPC", sd, 20); // time_uniform: 999 to 0 in 20 intervals, in UniPC's own code
+    CHECK(u.times[1] == doctest::Approx(999.0 * 19 / 20));
+    CHECK(u.levels.back() == sd.level(0));
+}
+
+TEST_CASE("on rectified flow and on paths without a table")
+{
+    ab::rectified_flow const flow;
+    CHECK(named_plan("Euler Simple", flow, 4) == ab::euler(flow, ab::trailing_grid(4)));
+    CHECK(named_plan("Euler a simple", flow, 4) == ab::euler_ancestral_flow(flow, ab::trailing_grid(4)));
+    CHECK(named_plan("euler", flow, ab::shifted_grid(ab::named_grid("sgm_uniform", 4), 3.0)).stages.size() == 4);
+    CHECK(named_plan("DPM++ 2M Karras", ab::variance_exploding{0.03, 14.6}, 9) ==
+          ab::dpmpp_2m(ab::variance_exploding{0.03, 14.6}, ab::karras_grid(9)));
+    CHECK(complaint([&] { (void)named_plan("Euler ddim_uniform", flow, 4); }).find("table") != std::string::npos);
+}
+
+TEST_CASE("every row of both tables makes a plan on Stable Diffusion's table")
+{
+    for (auto const& solver : ab::named_solvers<ab::gaussian_diffusion>())
+        for (std::string_view name : ab::detail::names_of(solver.names)) {
+            CAPTURE(name);
+            ab::plan const plan = named_plan(name, sd, 6);
+            CHECK(plan.stages.size() >= 6);
+            for (ab::stage const& s : plan.stages)
+                for (ab::term const& t : s.x.terms())
+                    CHECK(std::isfinite(t.coefficient));
+        }
+    for (auto const& schedule : ab::named_schedules<ab::gaussian_diffusion>())
+        for (std::string_view name : ab::detail::names_of(schedule.names))
+            for (std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{20}})
+                for (from whose : {from::webui, from::comfyui, from::k_diffusion}) {
+                    CAPTURE(name);
+                    CAPTURE(n);
+                    ab::grid const g = make_grid(sd, ab::named_grid(std::string(name), n, {.from = whose}));
+                    CHECK(g.steps() >= std::min<std::size_t>(n, 18)); // times that fall together are one
+                }
+}
+
+TEST_CASE("no two rows share a name, and no name can be read in two ways")
+{
+    auto const& solvers = ab::named_solvers<ab::gaussian_diffusion>();
+    auto const& schedules = ab::named_schedules<ab::gaussian_diffusion>();
+    for (auto const& solver : solvers)
+        for (std::string_view name : ab::detail::names_of(solver.names))
+            for (auto const& schedule : schedules)
+                for (std::string_view behind : ab::detail::names_of(schedule.names)) {
+                    std::string const both = std::string(name) + " " + std::string(behind);
+                    auto const found = ab::detail::name_lookup<ab::gaussian_diffusion>::parse(both, from::comfyui);
+                    CAPTURE(both);
+                    CHECK(ab::detail::names_of(found.solver->names).front() ==
+                          ab::detail::names_of(solver.names).front());
+                    REQUIRE(found.schedule);
+                    CHECK(ab::detail::names_of(found.schedule->names).front() ==
+                          ab::detail::names_of(schedule.names).front());
+                }
+}
+
+TEST_CASE("k-diffusion's functions have their names")
+{
+    for (char const* name : {"sample_euler", "sample_euler_ancestral", "sample_heun", "sample_dpm_2",
+                             "sample_dpm_2_ancestral", "sample_lms", "sample_dpmpp_2s_ancestral", "sample_dpmpp_sde",
+                             "sample_dpmpp_2m", "sample_dpmpp_2m_sde", "sample_dpmpp_3m_sde"}) {
+        CAPTURE(name);
+        CHECK_FALSE(named_plan(name, sd, ab::karras_grid(5), {.from = from::k_diffusion}).stages.empty());
+    }
+}
+
+TEST_CASE("a misspelt name gets the nearest ones")
+{
+    auto const plan = [](std::string const& name) { return complaint([&] { (void)named_plan(name, sd, 10); }); };
+    CHECK(plan("DPM++ 2N Karas").find("\"DPM++ 2M Karras\"") != std::string::npos);
+    CHECK(plan("Eular").find("\"Euler\"") != std::string::npos);
+    CHECK(plan("UniPD").find("\"UniPC\"") != std::string::npos);
+    CHECK(plan("dpmpp_2m_sde_karas").find("2m_sde Karras\"") != std::string::npos);
+    CHECK(plan("").find("it is not known") != std::string::npos);
+    CHECK(plan(std::string(1 << 20, 'x')).size() < 400);
+    CHECK(plan("\xff\xfe").find("it is not known") != std::string::npos);
+    CHECK(complaint([&] { (void)make_grid(sd, ab::named_grid("karas", 5)); }).find("\"Karras\"") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("euler", sd, 5, {.from = from::comfyui}); }).find("schedule") !=
+          std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("euler karras", sd, ab::karras_grid(5)); }).find("leave out") !=
+          std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("Euler", sd, 0); }).find("number of steps") != std::string::npos);
+}
