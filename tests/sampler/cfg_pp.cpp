@@ -61,17 +61,18 @@ TEST_CASE("where both heads agree each is its plain solver")
         auto const one = [&](plan const& p) {
             return support::interpret(p, support::start, support::exact_network(kind), noise_of);
         };
-        same(both(euler_cfg_pp(g)), one(ddim(g)));
-        same(both(euler_cfg_pp(g, {.eta = 1.0})), one(ddim(g, {.eta = 1.0})));
-        same(both(dpmpp_2m_cfg_pp(g)), one(dpmpp_2m(g)));
+        same(both(euler_cfg_pp(path, g)), one(ddim(g)));
+        same(both(euler_ancestral_cfg_pp(path, g)), one(ddim(g, {.eta = 1.0})));
+        same(both(dpmpp_2m_cfg_pp(path, g)), one(dpmpp_2m(g)));
         same(both(dpmpp_2s_ancestral_cfg_pp(path, g)), one(dpmpp_2s_ancestral(path, g)));
-        same(both(dpmpp_2s_ancestral_cfg_pp(path, g, {})), one(dpmpp_2s_ancestral(path, g, {.eta = 0.0})));
+        same(both(dpmpp_2s_ancestral_cfg_pp(path, g, {.eta = 0.0})), one(dpmpp_2s_ancestral(path, g, {.eta = 0.0})));
     }
 }
 
 TEST_CASE("in sigma, written out: D guided, U unconditional")
 {
     path_kind const kind = path_kind::variance_exploding;
+    support::lambda_path const path{kind};
     grid const g = support::lambda_grid(kind, 5, true);
     auto const network = two_heads(kind, 0.7);
     std::size_t const n = support::start.size();
@@ -89,10 +90,10 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
     };
     auto const run = [&](plan const& p) { return support::interpret(p, support::start, network); };
     auto const s = [&](std::size_t i) { return g.levels[i].sigma; };
-    same(run(euler_cfg_pp(g)), loop([&](std::size_t i, double v, double D, double U, double const*) {
+    same(run(euler_cfg_pp(path, g)), loop([&](std::size_t i, double v, double D, double U, double const*) {
              return D + s(i + 1) * (v - U) / s(i); // cfg++: x = denoised + sigma' d_u
          }));
-    same(run(dpmpp_2m_cfg_pp(g)), loop([&](std::size_t i, double v, double D, double U, double const* old) {
+    same(run(dpmpp_2m_cfg_pp(path, g)), loop([&](std::size_t i, double v, double D, double U, double const* old) {
              double const h = std::log(s(i) / s(i + 1));
              double mix = -std::exp(-h) * U;
              if (old)
@@ -100,7 +101,7 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
              return D + mix + std::exp(-h) * v;
          }));
     // 2S: x_2 = (s_m/s)(x + D - U) - expm1(-h/2) D; x' = (s'/s)(x + D - U) - expm1(-h) D_2
-    plan const p = dpmpp_2s_ancestral_cfg_pp(support::lambda_path{kind}, g, {});
+    plan const p = dpmpp_2s_ancestral_cfg_pp(path, g, {.eta = 0.0});
     state v = support::start;
     for (std::size_t i = 0; i < g.steps(); ++i) {
         double const h = std::log(s(i) / s(i + 1));

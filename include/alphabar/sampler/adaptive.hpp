@@ -31,7 +31,8 @@
 
 namespace alphabar {
 
-/// The size E of an error e of a sample, elementwise |high - low| / max(atol, rtol max(|low|, |low of the step before|)).
+/// The size E of an error e of a sample, elementwise |high - low| / max(atol, rtol max(|low|, |low of the step
+/// before|)).
 ///
 ///     per_sample  its root mean square: every sample has steps of its own, whatever else is in the batch
 ///     batch       that of the whole batch: one step for all (k-diffusion)
@@ -40,7 +41,8 @@ enum class error_norm : std::uint8_t { per_sample, batch, largest };
 
 /// The next step is h times a factor:
 ///
-///     pid    1 + atan(E_1^-b1 E_2^-b2 E_3^-b3 - 1) of the last three errors, b = (p + i + d, -(p + 2d), d) / order; a try is
+///     pid    1 + atan(E_1^-b1 E_2^-b2 E_3^-b3 - 1) of the last three errors, b = (p + i + d, -(p + 2d), d) / order; a
+/// try is
 ///            accepted where it is at least `safety` (k-diffusion; Soderlind 2003)
 ///     power  safety E^(-1/order); a try is accepted where E <= 1 (Lu et al. 2022, arXiv 2206.00927, appendix C)
 enum class step_control : std::uint8_t { pid, power };
@@ -77,8 +79,8 @@ struct adaptive_state {
 
 namespace detail {
 
-/// The step from lambda = s to `to` as a plan: its last call leaves the high order as the state after `order` stages, and a
-/// stage without a call turns it into the low one.
+/// The step from lambda = s to `to` as a plan: its last call leaves the high order as the state after `order` stages,
+/// and a stage without a call turns it into the low one.
 template <noise_path Path>
 plan adaptive_try(Path const& path, double s, double t, noise_level to, adaptive_options const& o)
 {
@@ -118,12 +120,13 @@ struct chosen {
 
 } // namespace detail
 
-/// x, at the noise of sigma_max, becomes a sample at sigma_min by DPM-Solver 12 or 23 with steps that keep the error small.
-/// `network` is called as in `sample`; with per_sample it takes a time for each sample. A sample's result does not depend on
-/// its batch then. on_try(states) sees how it stands after every try; returned is how it stands at the end. x is in host memory.
+/// x, at the noise of sigma_max, becomes a sample at sigma_min by DPM-Solver 12 or 23 with steps that keep the error
+/// small. `network` is called as in `sample`; with per_sample it takes a time for each sample. A sample's result does
+/// not depend on its batch then. on_try(states) sees how it stands after every try; returned is how it stands at the
+/// end. x is in host memory.
 ///
-/// Throws std::invalid_argument for a bad option, where the error is not finite or a step becomes too small, and as `sample`
-/// does. Source: Lu et al. 2022, arXiv 2206.00927, appendix C; k-diffusion, sample_dpm_adaptive.
+/// Throws std::invalid_argument for a bad option, where the error is not finite or a step becomes too small, and as
+/// `sample` does. Source: Lu et al. 2022, arXiv 2206.00927, appendix C; k-diffusion, sample_dpm_adaptive.
 template <noise_path Path, class X, sampling_noise Noise, class Network, class OnTry = std::identity>
     requires writable_tensor<std::remove_cvref_t<X>>
 std::vector<adaptive_state> adaptive(Path const& path, X&& x, Noise noise, Network&& network,

@@ -6,130 +6,81 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 
 #include <cmath>
 #include <cstddef>
-#include <utility>
-#include <vector>
+#include <cstdint>
+#include <optional>
 
 namespace alphabar {
 
-/// The network has two heads: F(0) is the guided prediction u + w (c - u), w in [0, 1] as a rule, F(1) the unconditional u.
-/// Below, D is x_0 of the guided head, U and epsilon_u are x_0 and epsilon of the other.
 struct cfg_pp_options {
     network_form network{};
-    double eta = 0.0; ///< of ancestral steps (make_ancestral_step)
+    std::optional<double> eta{}; ///< of ancestral steps (make_ancestral_step)
     double noise_scale = 1.0;
 };
 
-namespace detail {
+/// A CFG++ sampler, called as (path, spec, options). The network has two heads: F(0) is the guided prediction u + w (c
+/// - u), w in [0, 1] as a rule, F(1) the unconditional u. D is x_0 of the guided head; U and epsilon_u are x_0 and
+/// epsilon of the other.
+///
+///     one       x' = alpha' D + sigma_down epsilon_u + up z
+///     multistep  the same + alpha' (1 - e^-h) (D - U of the call before) / (2r), r = h before / h; not to sigma = 0
+///     inner     x~ = alpha D + sigma epsilon_u in place of x, from which DPM-Solver++(2S) steps
+///
+/// Throws std::invalid_argument unless eta >= 0, and as `check` and `network_call` do. Source: Chung et al. 2024, arXiv
+/// 2406.08070, algorithm 2 and appendix; ComfyUI, sample_dpmpp_2m_cfg_pp and sample_dpmpp_2s_ancestral_cfg_pp.
+struct cfg_pp_solver {
+    enum class kind : std::uint8_t { one, multistep, inner };
+    kind what;
+    double eta;
 
-/// x_0 or epsilon of the unconditional head.
-inline row of_head_1(pair_map const& map)
-{
-    row const r = map.x * slots::x + map.other * slots::F(1);
-    return r.pruned();
-}
-
-/// A stage for each step: one(stage with its call made, step index, step, its ancestral split, the maps of the call).
-template <class One>
-plan cfg_pp(grid const& g, cfg_pp_options const& o, One const& one)
-{
-    check(g, "cfg_pp");
-    require(o.eta >= 0.0 && std::isfinite(o.eta), "cfg_pp", "eta", o.eta, "it must not be negative");
-    network_form const network = settled(o.network, g.usual);
-    plan p{.stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = 2};
-    for (std::size_t i = 0; i < g.steps(); ++i) {
-        grid_step const step{g.times[i], g.levels[i], g.levels[i + 1]};
-        auto [down, up] = make_ancestral_step(step.from, step.to, o.eta);
-        stage s = network_call(network, step.time, step.from);
-        one(p, s, i, step, down, maps_at(network, step.from));
-        p.stages.back().x = (p.stages.back().x + o.noise_scale * up * slots::z).pruned();
-    }
-    number_draws(p);
-    return p;
-}
-
-} // namespace detail
-
-/// Euler and, with eta = 1, Euler-ancestral: DDIM with x' = alpha' D + sigma_down epsilon_u + up z. Source: Chung et al. 2024,
-/// arXiv 2406.08070, algorithm 2.
-inline plan euler_cfg_pp(grid const& g, cfg_pp_options const& o = {})
-{
-    using namespace slots;
-    return detail::cfg_pp(
-        g, o, [](plan& p, stage& s, std::size_t, grid_step const& step, noise_level down, network_maps const& maps) {
-            s.x = step.to.alpha * m(0);
-            if (down.sigma > 0.0)
-                s.x += down.sigma * detail::of_head_1(maps.epsilon);
-            p.stages.push_back(s);
-        });
-}
-
-/// DPM-Solver++(2M): x' = alpha' D + sigma' epsilon_u + alpha' (1 - e^-h) (D - U of the call before) / (2r), r = h before / h; without the
-/// last term in the first step and to sigma = 0. Source: Chung et al. 2024, arXiv 2406.08070, appendix; ComfyUI,
-/// sample_dpmpp_2m_cfg_pp.
-inline plan dpmpp_2m_cfg_pp(grid const& g, cfg_pp_options const& o = {})
-{
-    using namespace slots;
-    auto const lambda = [&](std::size_t i) { return half_log_snr(g.levels[i]); };
-    return detail::cfg_pp(
-        g, o, [&](plan& p, stage& s, std::size_t i, grid_step const& step, noise_level down, network_maps const& maps) {
-            s.x = step.to.alpha * m(0);
-            if (down.sigma > 0.0) {
-                s.x += down.sigma * detail::of_head_1(maps.epsilon);
-                double const h = half_log_snr(down) - lambda(i), before = i ? lambda(i) - lambda(i - 1) : 0.0;
-                if (i > 0 && std::isfinite(before))
-                    s.x += (step.to.alpha * -std::expm1(-h) * h / (2.0 * before)) * (m(0) - row(y));
+    template <noise_path Path, grid_for<Path> Spec>
+    plan operator()(Path const& path, Spec const& spec, cfg_pp_options const& o = {}) const
+    {
+        using namespace slots;
+        grid const g = make_grid(path, spec);
+        network_form const network = settled(o.network, g.usual);
+        double const chosen = o.eta.value_or(eta);
+        require(chosen >= 0.0 && std::isfinite(chosen), "cfg_pp", "eta", chosen, "it must not be negative");
+        auto const unconditional = [](pair_map const& map) { return (map.x * x + map.other * F(1)).pruned(); };
+        plan p{.stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = 2};
+        for (std::size_t i = 0; i < g.steps(); ++i) {
+            noise_level const from = g.levels[i];
+            auto const [down, up] = make_ancestral_step(from, g.levels[i + 1], chosen);
+            auto const [scale, x_0, epsilon] = maps_at(network, from);
+            double const h = half_log_snr(down) - half_log_snr(from);
+            stage s = network_call(network, g.times[i], from);
+            s.x = down.alpha * m(0) + (down.sigma > 0.0 ? down.sigma * unconditional(epsilon) : row());
+            if (what == kind::multistep && i > 0 && std::isfinite(h)) {
+                double const before = half_log_snr(from) - half_log_snr(g.levels[i - 1]); // infinite from alpha = 0
+                s.x += (down.alpha * -std::expm1(-h) * h / (2.0 * before)) * (m(0) - row(y));
             }
-            if (i + 1 < g.steps())
-                s.y = detail::of_head_1(maps.x_0);
-            p.stages.push_back(s);
-        });
-}
-
-/// DPM-Solver++(2S), ancestral with eta = 1: the state x becomes alpha D + sigma epsilon_u, from which 2S steps to the level below and
-/// adds noise. Source: ComfyUI, sample_dpmpp_2s_ancestral_cfg_pp.
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2s_ancestral_cfg_pp(Path const& path, Spec const& spec, cfg_pp_options const& o = {.eta = 1.0})
-{
-    using namespace slots;
-    grid const g = make_grid(path, spec);
-    network_form const network = settled(o.network, g.usual);
-    return detail::cfg_pp(
-        g, o, [&](plan& p, stage& s, std::size_t, grid_step const& step, noise_level down, network_maps const& maps) {
-            auto const [a, sigma] = step.from;
-            if (down.sigma == 0.0 || a == 0.0) {
-                s.x = down.alpha * m(0);
-                if (down.sigma > 0.0)
-                    s.x += down.sigma * detail::of_head_1(maps.epsilon);
+            if (what == kind::multistep && i + 1 < g.steps())
+                s.y = unconditional(x_0);
+            if (what == kind::inner && std::isfinite(h)) {
+                grid_point const middle = point_at_ratio(path, std::sqrt(sigma_ratio(from) * sigma_ratio(down)));
+                double const keep = middle.level.sigma / from.sigma, kept = down.sigma / from.sigma;
+                s.y = from.alpha * m(0) + from.sigma * unconditional(epsilon);
+                s.x = keep * *s.y + (middle.level.alpha - from.alpha * keep) * m(0);
+                s.ends_step = false;
                 p.stages.push_back(s);
-                return;
+                s = network_call(network, middle.time, middle.level);
+                s.x = kept * y + (down.alpha - from.alpha * kept) * m(0);
             }
-            grid_point const middle = point_at_ratio(path, std::sqrt(sigma_ratio(step.from) * sigma_ratio(down)));
-            s.y = (a * m(0) + sigma * detail::of_head_1(maps.epsilon)).pruned();
-            double const keep = middle.level.sigma / sigma, kept = down.sigma / sigma;
-            s.x = keep * *s.y + (middle.level.alpha - a * keep) * m(0);
-            s.ends_step = false;
+            s.x = (s.x + o.noise_scale * up * z).pruned();
             p.stages.push_back(s);
-            stage second = network_call(network, middle.time, middle.level);
-            second.x = kept * y + (down.alpha - a * kept) * m(0);
-            p.stages.push_back(second);
-        });
-}
+        }
+        number_draws(p);
+        return p;
+    }
+};
 
-template <noise_path Path, grid_for<Path> Spec>
-plan euler_cfg_pp(Path const& path, Spec const& spec, cfg_pp_options const& o = {})
-{
-    return euler_cfg_pp(make_grid(path, spec), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2m_cfg_pp(Path const& path, Spec const& spec, cfg_pp_options const& o = {})
-{
-    return dpmpp_2m_cfg_pp(make_grid(path, spec), o);
-}
+inline constexpr cfg_pp_solver euler_cfg_pp{cfg_pp_solver::kind::one, 0.0};
+inline constexpr cfg_pp_solver euler_ancestral_cfg_pp{cfg_pp_solver::kind::one, 1.0};
+inline constexpr cfg_pp_solver dpmpp_2m_cfg_pp{cfg_pp_solver::kind::multistep, 0.0};
+inline constexpr cfg_pp_solver dpmpp_2s_ancestral_cfg_pp{cfg_pp_solver::kind::inner, 1.0};
 
 } // namespace alphabar

@@ -73,7 +73,8 @@ plan dpm_multistep(Path const& path, Spec const& spec, dpm_options const& o = {}
     return dpm_multistep(make_grid(path, spec), o);
 }
 
-/// A name: what the options are where they are not given. Called as a function of (grid, options) or (path, spec, options).
+/// A name: what the options are where they are not given. Called as a function of (grid, options) or (path, spec,
+/// options).
 struct dpm_named {
     unsigned order;
     memory_form form;
@@ -102,8 +103,8 @@ struct dpm_named {
 inline constexpr dpm_named dpm_solver{2, memory_form::epsilon, 0.0};
 /// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r = h_previous / h.
 inline constexpr dpm_named dpmpp_2m{2, memory_form::x_0, 0.0};
-/// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)), phi of -h.
-/// Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
+/// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)),
+/// phi of -h. Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
 inline constexpr dpm_named res_multistep{2, memory_form::x_0, 0.0, moment_rule{}};
 /// SDE-DPM-Solver++(2M); k-diffusion's dpmpp_2m_sde.
 inline constexpr dpm_named dpmpp_2m_sde{2, memory_form::x_0, 1.0};

@@ -27,14 +27,16 @@ struct er_sde_options {
     double noise_scale = 1.0;
 };
 
-/// ER-SDE-Solver of order 1 to 3. With r = phi(rho') / phi(rho) and x_0 the polynomial in rho through the last `order` calls,
+/// ER-SDE-Solver of order 1 to 3. With r = phi(rho') / phi(rho) and x_0 the polynomial in rho through the last `order`
+/// calls,
 ///
 ///     x' = (alpha' / alpha) r x + alpha' phi(rho') integral_rho'^rho phi'(v) / phi(v)^2 x_0(v) dv
 ///        + alpha' sqrt(rho'^2 - r^2 rho^2) z
 ///
 /// exactly; published code takes the second difference of order 3 as if at rho. A step to sigma = 0 has order 1. Throws
-/// std::invalid_argument unless order is 1, 2 or 3, where phi is not as steep as it must be or the grid starts at alpha = 0, and
-/// as `rising_orders`, `weights` and `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and algorithm 3.
+/// std::invalid_argument unless order is 1, 2 or 3, where phi is not as steep as it must be or the grid starts at alpha
+/// = 0, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and
+/// algorithm 3.
 inline plan er_sde(grid const& g, er_sde_options const& o = {})
 {
     using namespace slots;

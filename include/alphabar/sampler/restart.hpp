@@ -17,8 +17,8 @@
 
 namespace alphabar {
 
-/// When the level nearest to `low` is reached, `times` times: noise up to `high`, then `steps` Karras steps (rho = 7) down
-/// again. Levels are sigma_of the path.
+/// When the level nearest to `low` is reached, `times` times: noise up to `high`, then `steps` Karras steps (rho = 7)
+/// down again. Levels are sigma_of the path.
 struct restart_interval {
     double low;
     double high;
@@ -26,8 +26,8 @@ struct restart_interval {
     std::size_t times = 1;
 };
 
-/// Restart sampling: Heun's method on a grid, or another one, with these intervals in it. Throws std::invalid_argument unless
-/// each goes up, and as `runge_kutta` does. Source: Xu et al. 2023, arXiv 2306.14878, algorithm 1.
+/// Restart sampling: Heun's method on a grid, or another one, with these intervals in it. Throws std::invalid_argument
+/// unless each goes up, and as `runge_kutta` does. Source: Xu et al. 2023, arXiv 2306.14878, algorithm 1.
 template <noise_path Path, grid_for<Path> Spec>
 plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> const& intervals,
              runge_kutta_options const& o = {.methods = {res_2s(1.0)}, .form = memory_form::rho})

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Runge-Kutta methods, exponential and classical: the calls inside a step and what the memory is taken to be between them.
+// Runge-Kutta methods, exponential and classical: the calls inside a step and what the memory is taken to be between
+// them.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -21,16 +22,16 @@
 
 namespace alphabar {
 
-/// A method: calls at the fractions c of a step of length h in the variable of the memories, c[0] = 0, and the weights of
-/// the rows. In a form with K = 0 (rho, velocity, or in the path's time) it is a classical method.
+/// A method: calls at the fractions c of a step of length h in the variable of the memories, c[0] = 0, and the weights
+/// of the rows. In a form with K = 0 (rho, velocity, or in the path's time) it is a classical method.
 struct runge_kutta_method {
     std::vector<double> c;
     stage_weights weights = exact_weights;
 };
 
-/// The tableau type: after call i the memory is taken to be m(u) = sum_j l_ij(u / h) m_j with polynomials l[i][j] of degree
-/// 2, given by their coefficients, and is integrated exactly. Throws std::invalid_argument unless there is a row a call with
-/// an entry a memory, and c rises from 0 above it.
+/// The tableau type: after call i the memory is taken to be m(u) = sum_j l_ij(u / h) m_j with polynomials l[i][j] of
+/// degree 2, given by their coefficients, and is integrated exactly. Throws std::invalid_argument unless there is a row
+/// a call with an entry a memory, and c rises from 0 above it.
 inline runge_kutta_method tableau(std::vector<double> const& c,
                                   std::vector<std::vector<std::array<double, 3>>> const& l)
 {
@@ -52,8 +53,8 @@ inline runge_kutta_method tableau(std::vector<double> const& c,
             }};
 }
 
-/// The method of a Butcher tableau: a[i] are the weights of the row after call i, the last row b. With K not 0 the memory is
-/// held constant, and the order is 2 at most.
+/// The method of a Butcher tableau: a[i] are the weights of the row after call i, the last row b. With K not 0 the
+/// memory is held constant, and the order is 2 at most.
 inline runge_kutta_method butcher(std::vector<double> const& c, std::vector<std::vector<double>> const& a)
 {
     std::vector<std::vector<std::array<double, 3>>> l(a.size());
@@ -65,9 +66,9 @@ inline runge_kutta_method butcher(std::vector<double> const& c, std::vector<std:
 
 /// One call. Euler's method; in the form x_0 or epsilon DDIM.
 inline runge_kutta_method rk_1() { return {{0.0}}; }
-/// The exact second-order method, res_2s: a_21 = c phi_1(c z), b_2 = phi_2(z) / c, b_1 = phi_1(z) - b_2. With K = 0 the general
-/// second-order family of Karras et al. 2022, arXiv 2206.00364, algorithm 3: c = 1/2 is the midpoint rule, 2/3 Ralston's,
-/// 1 Heun's. Source: Hochbruck & Ostermann 2005, (5.4).
+/// The exact second-order method, res_2s: a_21 = c phi_1(c z), b_2 = phi_2(z) / c, b_1 = phi_1(z) - b_2. With K = 0 the
+/// general second-order family of Karras et al. 2022, arXiv 2206.00364, algorithm 3: c = 1/2 is the midpoint rule, 2/3
+/// Ralston's, 1 Heun's. Source: Hochbruck & Ostermann 2005, (5.4).
 inline runge_kutta_method res_2s(double c = 0.5) { return {{0.0, c}}; }
 /// DPM-Solver-2 with r_1 = c: for c = 1/2 the exponential midpoint rule.
 inline runge_kutta_method dpm_2s(double c = 0.5) { return {{0.0, c}, dpm_rule{}}; }
@@ -102,7 +103,8 @@ inline std::vector<std::size_t> fast_counts(std::size_t calls)
         counts.back() = 2, counts.push_back(1);
     return counts;
 }
-/// The methods of its steps, for a grid of as many: runge_kutta(path, grid, {.methods = fast_methods(20), .form = epsilon}).
+/// The methods of its steps, for a grid of as many: runge_kutta(path, grid, {.methods = fast_methods(20), .form =
+/// epsilon}).
 inline std::vector<runge_kutta_method> fast_methods(std::size_t calls)
 {
     std::vector<runge_kutta_method> methods;
@@ -136,7 +138,8 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
     }
 }
 
-/// `between`: sigma / alpha, or in time the time -> the grid_point of a call inside a step. `slope`: the time -> path_slope.
+/// `between`: sigma / alpha, or in time the time -> the grid_point of a call inside a step. `slope`: the time ->
+/// path_slope.
 template <class Between, class Slope>
 plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o,
                  Between const& between, Slope const& slope)
@@ -188,12 +191,12 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
 
 } // namespace detail
 
-/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path. A step
-/// to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With eta > 0
-/// each step goes down below its level, and noise is added there.
+/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
+/// A step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
+/// With eta > 0 each step goes down below its level, and noise is added there.
 ///
-/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does not
-/// know its slope, and as `singlestep` does.
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does
+/// not know its slope, and as `singlestep` does.
 template <noise_path Path>
 plan runge_kutta(Path const& path, grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o)
 {

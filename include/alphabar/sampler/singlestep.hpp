@@ -20,9 +20,9 @@
 
 namespace alphabar {
 
-/// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes, `nodes`
-/// are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the row ends the
-/// step.
+/// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes,
+/// `nodes` are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the
+/// row ends the step.
 using stage_weights = std::function<node_values(transition const& row, std::span<double const> nodes, bool last)>;
 
 /// The weights of the polynomial through all the memories.
@@ -61,7 +61,8 @@ struct singlestep_options {
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
 /// over the memories of the step so far; x_s is the anchor.
-/// Throws std::invalid_argument where ages do not count up from 0, and as `make_transition`, `integral` and `network_call` do.
+/// Throws std::invalid_argument where ages do not count up from 0, and as `make_transition`, `integral` and
+/// `network_call` do.
 inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
     using namespace slots;
@@ -107,8 +108,8 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
 struct dpm_rule {
     moment_rule last{.two = moment_rule::two_nodes::midpoint}; ///< of the row that ends a step
     moment_rule inner{};                                       ///< of the others
-    /// With three memories the one in the middle is left out. The published form: of order 3, as that memory lies at 1/3 and
-    /// the newest at 2/3 of the step in lambda.
+    /// With three memories the one in the middle is left out. The published form: of order 3, as that memory lies at
+    /// 1/3 and the newest at 2/3 of the step in lambda.
     bool skip_middle = false;
     node_values operator()(transition const& step, std::span<double const> nodes, bool ends) const
     {
@@ -119,8 +120,8 @@ struct dpm_rule {
     }
 };
 
-/// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is left
-/// over at the end is a step of fewer; the last call is a step of its own where sigma ends at 0 and, with
+/// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is
+/// left over at the end is a step of fewer; the last call is a step of its own where sigma ends at 0 and, with
 /// `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4.
 inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bool lower_final = false)
 {
@@ -149,8 +150,8 @@ struct dpm_singlestep_options {
 /// DPM-Solver and DPM-Solver++ singlestep on a grid that holds every call: a step of `order` calls goes through `order`
 /// steps of the grid. The SDE draws a noise a call, independent of the others: its weak order is 1.
 ///
-/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `singlestep` does. Source: Lu et al. 2022,
-/// arXiv 2206.00927, algorithms 1 and 2, and 2211.01095, algorithm 1.
+/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `singlestep` does. Source: Lu et al.
+/// 2022, arXiv 2206.00927, algorithms 1 and 2, and 2211.01095, algorithm 1.
 inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
 {
     check(g, "dpm_singlestep");
