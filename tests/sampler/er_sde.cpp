@@ -9,10 +9,8 @@
 #include <support/lambda_path.hpp>
 #include <support/table.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <vector>
 
 using namespace alphabar;
 using namespace alphabar::slots;
@@ -24,20 +22,11 @@ namespace {
 double linear(double rho) { return rho; }
 double square(double rho) { return rho * rho; }
 
-/// The order of the drift, noise left out, from three grids, each twice as fine.
+/// The order of the drift, noise left out.
 double drift_order(er_sde_options o, path_kind kind, bool uneven)
 {
     o.noise_scale = 0.0;
-    std::vector<support::state> ends;
-    for (std::size_t n : {192u, 384u, 768u})
-        ends.push_back(support::interpret(er_sde(support::lambda_grid(kind, n, uneven), o), support::start,
-                                          support::exact_network(kind)));
-    double first = 0.0, second = 0.0;
-    for (std::size_t i = 0; i < ends[0].size(); ++i) {
-        first = std::max(first, std::abs(ends[0][i] - ends[1][i]));
-        second = std::max(second, std::abs(ends[1][i] - ends[2][i]));
-    }
-    return std::log2(first / second);
+    return support::self_order([&](grid const& g) { return er_sde(g, o); }, kind, uneven);
 }
 
 } // namespace

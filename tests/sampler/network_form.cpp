@@ -44,11 +44,12 @@ TEST_CASE("every prediction, seen on every path, gives back x_0 and epsilon at e
 {
     double const x_0 = 0.7, eps = -1.3;
     for (noise_level level : {noise_level{0.6, 0.8}, {1.0, 5.0}, {0.3, 0.7}})
-        for (network_input input :
-             {network_input::state, network_input::variance_preserving, network_input::rectified_flow})
+        for (network_input input : {network_input::state, network_input::variance_preserving,
+                                    network_input::variance_exploding, network_input::rectified_flow})
             for (prediction kind : kinds) {
                 double const norm = input == network_input::state                 ? 1.0
                                     : input == network_input::variance_preserving ? std::hypot(level.alpha, level.sigma)
+                                    : input == network_input::variance_exploding  ? level.alpha
                                                                                   : level.alpha + level.sigma;
                 network_maps const maps = maps_at({.predicts = kind, .input = input}, level);
                 double const x = level.alpha * x_0 + level.sigma * eps;

@@ -118,6 +118,21 @@ double measured_order(Solver const& solver, path_kind kind, bool uneven, std::si
     return std::log2(error_of(solver, kind, n, uneven, end) / error_of(solver, kind, 2 * n, uneven, end));
 }
 
+/// The order of a plan without noise whose end is not known, from three grids, each twice as fine.
+template <class Solver>
+double self_order(Solver const& solver, path_kind kind, bool uneven, std::size_t n = 192)
+{
+    std::array<state, 3> ends;
+    for (std::size_t k = 0; k < 3; ++k)
+        ends[k] = interpret(solver(lambda_grid(kind, n << k, uneven)), start, exact_network(kind));
+    double first = 0.0, second = 0.0;
+    for (std::size_t i = 0; i < start.size(); ++i) {
+        first = std::max(first, std::abs(ends[0][i] - ends[1][i]));
+        second = std::max(second, std::abs(ends[1][i] - ends[2][i]));
+    }
+    return std::log2(first / second);
+}
+
 /// How far mean and covariance at the end of a stochastic plan are from the mixture's, in standard
 /// errors: the worst of five. The samples start as the mixture at the first level, so that only the
 /// solver can be wrong.
