@@ -118,6 +118,7 @@ TEST_CASE("as users write it")
     CHECK_THROWS_AS(dpm_singlestep(diffusion, karras_grid(20), {.order = 4}), std::invalid_argument);
     CHECK_THROWS_AS(dpm_singlestep(diffusion, karras_grid(20), {.eta = -1.0}), std::invalid_argument);
     CHECK_THROWS_AS(dpm_singlestep(diffusion, karras_grid(20), {.orders = {1}}), std::invalid_argument);
+    CHECK_THROWS_AS(dpm_singlestep(diffusion, karras_grid(2), {.orders = {1, 0}}), std::invalid_argument);
     CHECK_THROWS_AS(dpm_singlestep(diffusion, karras_grid(20), {.first = 20}), std::invalid_argument);
     CHECK_THROWS_AS(singlestep({}, {}), std::invalid_argument);
     CHECK_THROWS_AS(singlestep({{.time = 1, .level = {0.6, 0.8}, .to = {0.8, 0.6}, .age = 1}}, {}),

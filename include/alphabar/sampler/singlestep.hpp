@@ -162,6 +162,7 @@ inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
     require(o.first < g.steps(), "dpm_singlestep", "first", o.first, "it must be a call of the grid");
     std::vector<inner_call> calls;
     for (std::size_t i = o.first; i < g.steps(); ++i) {
+        require(orders[i] >= 1, "dpm_singlestep", "an order", orders[i], "it must be at least 1");
         unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
         calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, o.form, 0.0, o.rule});
     }
