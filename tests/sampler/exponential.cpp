@@ -4,6 +4,7 @@
 #include <boost/multiprecision/cpp_dec_float.hpp>
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -199,6 +200,20 @@ TEST_CASE("the rules change one moment")
     CHECK(changed({.two = two::flat}, 3) == I);
     CHECK(changed({.three = three::half_curvature}, 3)[2] == I[2] / 2);
     CHECK(changed({.three = three::wrong_constant}, 3)[2] == doctest::Approx(I[2] / 2 - 0.25));
+}
+
+TEST_CASE("a node infinitely far away counts for the rule: the limit of nodes that go there")
+{
+    using two = moment_rule::two_nodes;
+    transition const step = make_transition(vp(0.5), vp(0.9), memory_form::x_0);
+    double const infinity = std::numeric_limits<double>::infinity();
+    for (moment_rule rule : {moment_rule{}, moment_rule{.two = two::midpoint}, moment_rule{.two = two::flat}}) {
+        node_values const limit = integral(step, std::array{step.h, 0.0, -infinity}, rule);
+        node_values const far = integral(step, std::array{step.h, 0.0, -1e9}, rule);
+        CHECK(limit[0] == doctest::Approx(far[0]).epsilon(1e-8));
+        CHECK(limit[1] == doctest::Approx(far[1]).epsilon(1e-8));
+        CHECK(limit[2] == 0.0);
+    }
 }
 
 TEST_CASE("what has no limit is said")

@@ -234,8 +234,8 @@ inline node_values integral(transition const& step, std::span<double const> node
             place[n] = j, near[n++] = nodes[j];
     }
     require(n > 0, "integral", "a node", nodes[0], "at least one must be finite");
-    node_values I = moments(step, n);
-    rule(std::span(I).first(n), step);
+    node_values I = moments(step, nodes.size());
+    rule(std::span(I).first(nodes.size()), step); // a rule counts the far nodes, too
     require(!infinite || n == 1 || std::isfinite(I[1]), "integral", "the number of memories", n,
             "a step from alpha = 0 or to sigma = 0 takes one memory");
     node_values const w = weights(std::span(near).first(n), I);
