@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/sampler/cfg_pp.hpp>
 
+#include <alphabar/backends/span.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/noise/stream.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
 #include <support/lambda_path.hpp>
 #include <support/table.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <stdexcept>
 #include <vector>
 
@@ -114,6 +119,28 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
             v[k] = std::exp(-h) * (v[k] + heads[k] - heads[n + k]) - std::expm1(-h) * again[k];
     }
     same(run(p), v);
+}
+
+TEST_CASE("the executor runs them as they are read: heads stand in each sample")
+{
+    path_kind const kind = path_kind::variance_preserving;
+    support::lambda_path const path{kind};
+    grid const g = support::grid_to_zero(kind, 8, -2.0);
+    auto const heads = two_heads(kind, 0.7);
+    noise_stream const noise{.seed = 11};
+    auto const drawn = [&](std::uint32_t index) {
+        std::vector<float> z(10);
+        noise(purpose::sampler, index).fill(0, 0, z);
+        return state(z.begin(), z.end());
+    };
+    for (plan const& p :
+         {euler_ancestral_cfg_pp(path, g), dpmpp_2m_cfg_pp(path, g), dpmpp_2s_ancestral_cfg_pp(path, g)}) {
+        state got = support::start;
+        sample(p, view(got, shape{1, 10}), noise, [&](auto const& input, double time, auto& output) {
+            std::ranges::copy(heads({input.data, input.data + 10}, time), output.data);
+        });
+        same(got, support::interpret(p, support::start, heads, drawn));
+    }
 }
 
 TEST_CASE("an epsilon network on a table: CFG++'s own form, x' = alpha' x_0(guided) + sigma' epsilon_u")
