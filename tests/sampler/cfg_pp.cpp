@@ -129,9 +129,9 @@ TEST_CASE("the executor runs them as they are read: heads stand in each sample")
     auto const heads = two_heads(kind, 0.7);
     noise_stream const noise{.seed = 11};
     auto const drawn = [&](std::uint32_t index) {
-        std::vector<float> z(10);
-        noise(purpose::sampler, index).fill(0, 0, z);
-        return state(z.begin(), z.end());
+        std::vector<float> values(10);
+        noise(purpose::sampler, index).fill(0, 0, values);
+        return state(values.begin(), values.end());
     };
     for (plan const& p :
          {euler_ancestral_cfg_pp(path, g), dpmpp_2m_cfg_pp(path, g), dpmpp_2s_ancestral_cfg_pp(path, g)}) {

@@ -206,7 +206,6 @@ TEST_CASE("a node infinitely far away counts for the rule: the limit of nodes th
 {
     using two = moment_rule::two_nodes;
     transition const step = make_transition(vp(0.5), vp(0.9), memory_form::x_0);
-    double const infinity = std::numeric_limits<double>::infinity();
     for (moment_rule rule : {moment_rule{}, moment_rule{.two = two::midpoint}, moment_rule{.two = two::flat}}) {
         node_values const limit = integral(step, std::array{step.h, 0.0, -infinity}, rule);
         node_values const far = integral(step, std::array{step.h, 0.0, -1e9}, rule);

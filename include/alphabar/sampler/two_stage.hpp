@@ -68,43 +68,31 @@ plan two_stage(Path const& path, Spec const& spec, two_stage_options const& o = 
                              [&](double ratio) { return point_at_ratio(path, ratio); });
 }
 
-namespace detail {
+/// A name: what the options are where they are not given.
+struct two_stage_named {
+    memory_form form;
+    double eta;
+    bool noisy_middle = false;
 
-inline two_stage_options named(two_stage_options o, memory_form form, double eta)
-{
-    o.form = o.form.value_or(form);
-    o.eta = o.eta.value_or(eta);
-    return o;
-}
-
-} // namespace detail
+    template <noise_path Path, grid_for<Path> Spec>
+    plan operator()(Path const& path, Spec const& spec, two_stage_options o = {}) const
+    {
+        o.form = o.form.value_or(form);
+        o.eta = o.eta.value_or(eta);
+        o.noisy_middle = o.noisy_middle || noisy_middle;
+        return two_stage(path, spec, o);
+    }
+};
 
 /// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
 /// arXiv 2206.00927, algorithm 1.
-template <noise_path Path, grid_for<Path> Spec>
-plan dpm_2(Path const& path, Spec const& spec, two_stage_options const& o = {})
-{
-    return two_stage(path, spec, detail::named(o, memory_form::epsilon, 0.0));
-}
-/// Its ancestral form, eta = 1. Source: k-diffusion, sample_dpm_2_ancestral.
-template <noise_path Path, grid_for<Path> Spec>
-plan dpm_2_ancestral(Path const& path, Spec const& spec, two_stage_options const& o = {})
-{
-    return two_stage(path, spec, detail::named(o, memory_form::epsilon, 1.0));
-}
-/// DPM-Solver++(2S), ancestral with eta = 1: x_0 at the middle. Source: Lu et al. 2022, arXiv 2211.01095, algorithm 1;
-/// k-diffusion, sample_dpmpp_2s_ancestral.
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_2s_ancestral(Path const& path, Spec const& spec, two_stage_options const& o = {})
-{
-    return two_stage(path, spec, detail::named(o, memory_form::x_0, 1.0));
-}
+inline constexpr two_stage_named dpm_2{memory_form::epsilon, 0.0};
+/// Its ancestral form. Source: k-diffusion, sample_dpm_2_ancestral.
+inline constexpr two_stage_named dpm_2_ancestral{memory_form::epsilon, 1.0};
+/// DPM-Solver++(2S), ancestral: x_0 at the middle. Source: Lu et al. 2022, arXiv 2211.01095, algorithm 1; k-diffusion,
+/// sample_dpmpp_2s_ancestral.
+inline constexpr two_stage_named dpmpp_2s_ancestral{memory_form::x_0, 1.0};
 /// DPM-Solver++ SDE: 2S with noise on the way to the middle as well. Source: k-diffusion, sample_dpmpp_sde.
-template <noise_path Path, grid_for<Path> Spec>
-plan dpmpp_sde(Path const& path, Spec const& spec, two_stage_options o = {})
-{
-    o.noisy_middle = true;
-    return two_stage(path, spec, detail::named(o, memory_form::x_0, 1.0));
-}
+inline constexpr two_stage_named dpmpp_sde{memory_form::x_0, 1.0, true};
 
 } // namespace alphabar
