@@ -215,6 +215,20 @@ TEST_CASE("a node infinitely far away counts for the rule: the limit of nodes th
     }
 }
 
+TEST_CASE("an infinite step with a node at its end: the limit of long steps, with the midpoint rule, too")
+{
+    noise_level const pure{0.0, 1.0}, nearly{1e-12, 1.0}, to = vp(0.3);
+    moment_rule const midpoint{.two = moment_rule::two_nodes::midpoint};
+    transition const step = make_transition(pure, to, memory_form::x_0);
+    transition const long_one = make_transition(nearly, to, memory_form::x_0);
+    node_values const w = integral(step, std::array{step.h, 0.0}, midpoint);
+    node_values const want = integral(long_one, std::array{long_one.h, 0.0}, midpoint);
+    CHECK(w[0] == doctest::Approx(want[0]).epsilon(1e-9));
+    CHECK(w[1] == doctest::Approx(want[1]).epsilon(1e-9));
+    CHECK(integral(step, std::array{step.h, 0.0})[0] == doctest::Approx(to.alpha));
+    CHECK(integral(step, std::array{step.h, 0.0})[1] == 0.0);
+}
+
 TEST_CASE("what has no limit is said")
 {
     noise_level const clean{1.0, 0.0}, pure{0.0, 1.0};

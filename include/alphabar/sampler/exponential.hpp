@@ -214,8 +214,8 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
 /// corrector, nodes inside a singlestep method.
 ///
 /// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form
-/// x_0 the whole weight of the kernel sits at its end: on the node at h, or, without one, on the
-/// only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
+/// x_0 the whole weight of the kernel sits at its end: on the node at h (of two nodes with a rule, by half as the
+/// midpoint rule has it), or, without one, on the only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
 /// and where an infinite step would have to extrapolate from two nodes.
 inline node_values integral(transition const& step, std::span<double const> nodes, moment_rule rule = {})
 {
@@ -227,7 +227,14 @@ inline node_values integral(transition const& step, std::span<double const> node
     std::size_t n = 0;
     for (std::size_t j = 0; j < nodes.size(); ++j) {
         if (infinite && step.K > 0.0 && nodes[j] == step.h) {
-            coefficients[j] = step.b / step.K;
+            std::array I{1.0 / step.K, 1.0 / step.K};
+            transition unit = step;
+            unit.h = 1.0;
+            if (nodes.size() == 2) {
+                rule(I, unit);
+                coefficients[1 - j] = step.b * (I[0] - I[1]);
+            }
+            coefficients[j] = step.b * I[1];
             return coefficients;
         }
         if (std::isfinite(nodes[j]))
