@@ -7,6 +7,7 @@
 #include <alphabar/sampler/heun.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
+#include <support/lambda_path.hpp>
 #include <support/table.hpp>
 
 #include <cmath>
@@ -20,35 +21,17 @@ using support::path_kind;
 
 namespace {
 
-path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow};
-
-/// A path of the test-bed with lambda as its time.
-struct by_lambda {
-    path_kind kind;
-    noise_level level(double lambda) const { return support::level_at(kind, lambda); }
-    double time(double ratio) const { return -std::log(ratio); }
-    double final_time() const { return -20.0; }
-    path_slope slope(double lambda) const
-    {
-        auto const [a, s] = level(lambda);
-        switch (kind) {
-        case path_kind::variance_preserving: return {a * s * s, -s * a * a};
-        case path_kind::rectified_flow: return {a * s, -s * a};
-        default: return {0.0, -s};
-        }
-    }
-};
-
 double order(runge_kutta_options const& o, path_kind kind, bool uneven, std::size_t n = 40)
 {
-    return support::measured_order([&](grid const& g) { return runge_kutta(by_lambda{kind}, g, o); }, kind, uneven, n);
+    return support::measured_order([&](grid const& g) { return runge_kutta(support::lambda_path{kind}, g, o); }, kind,
+                                   uneven, n);
 }
 
 } // namespace
 
 TEST_CASE("measured orders of convergence, exponential and classical")
 {
-    for (path_kind kind : kinds)
+    for (path_kind kind : support::all_paths)
         for (bool uneven : {false, true}) {
             CHECK(order({.methods = {rk_1()}}, kind, uneven, 200) == Approx(1.0).epsilon(0.05));
             for (double c : {0.3, 0.5, 1.0}) {
@@ -74,7 +57,7 @@ TEST_CASE("measured orders of convergence, exponential and classical")
           Approx(4.0).epsilon(0.08));
     auto const in_t = [](grid g) { // the test-bed's time is lambda; the path's is sigma
         g.usual = prediction::x_0;
-        return runge_kutta(by_lambda{path_kind::rectified_flow}, g,
+        return runge_kutta(support::lambda_path{path_kind::rectified_flow}, g,
                            {.methods = {rk_38()}, .form = memory_form::velocity});
     };
     CHECK(support::measured_order(in_t, path_kind::rectified_flow, true, 60) == Approx(4.0).epsilon(0.06));
@@ -128,13 +111,14 @@ TEST_CASE("what it has in common with others")
 
 TEST_CASE("mean and covariance of the ancestral steps")
 {
-    for (path_kind kind : kinds) {
+    for (path_kind kind : support::all_paths) {
         grid const g = support::grid_to_zero(kind, 100, -3.0);
         for (runge_kutta_method const& method : {res_2s(), dpm_3s()})
-            CHECK(support::worst_deviation(runge_kutta(by_lambda{kind}, g, {.methods = {method}, .eta = 1.0}), kind,
-                                           -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(runge_kutta(by_lambda{kind}, g, {.eta = 1.0, .noise_scale = 1.15}), kind, -3.0,
-                                       4000) > 4.0);
+            CHECK(
+                support::worst_deviation(runge_kutta(support::lambda_path{kind}, g, {.methods = {method}, .eta = 1.0}),
+                                         kind, -3.0, 4000) < 4.0);
+        CHECK(support::worst_deviation(runge_kutta(support::lambda_path{kind}, g, {.eta = 1.0, .noise_scale = 1.15}),
+                                       kind, -3.0, 4000) > 4.0);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <alphabar/grid/spacing.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
+#include <support/lambda_path.hpp>
 #include <support/table.hpp>
 
 #include <cmath>
@@ -15,12 +16,6 @@ using namespace alphabar;
 using namespace alphabar::slots;
 using doctest::Approx;
 using support::path_kind;
-
-namespace {
-
-path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow};
-
-} // namespace
 
 TEST_CASE("DPM-Solver-2 is algorithm 1 of its paper, with any r_1")
 {
@@ -61,7 +56,7 @@ TEST_CASE("measured orders of convergence")
         return support::measured_order([&](grid const& g) { return dpm_singlestep(g, o); }, kind, uneven, 240);
     };
     dpm_rule const exact{.last = {}};
-    for (path_kind kind : kinds)
+    for (path_kind kind : support::all_paths)
         for (bool uneven : {false, true}) {
             CHECK(order({.order = 1}, kind, uneven) == Approx(1.0).epsilon(0.05));
             CHECK(order({}, kind, uneven) == Approx(2.0).epsilon(0.05));
@@ -76,7 +71,7 @@ TEST_CASE("measured orders of convergence")
 
 TEST_CASE("mean and covariance of the SDE solvers, and the shipped constant")
 {
-    for (path_kind kind : kinds) {
+    for (path_kind kind : support::all_paths) {
         grid const g = support::grid_to_zero(kind, 481, -3.0);
         for (unsigned order : {2u, 3u})
             CHECK(support::worst_deviation(dpm_singlestep(g, {.order = order, .eta = 1.0}), kind, -3.0, 4000) < 4.0);

@@ -14,6 +14,15 @@ struct lambda_path {
     alphabar::noise_level level(double lambda) const { return level_at(kind, lambda); }
     double time(double ratio) const { return -std::log(ratio); }
     double final_time() const { return -20.0; }
+    alphabar::path_slope slope(double lambda) const
+    {
+        auto const [a, s] = level(lambda);
+        switch (kind) {
+        case path_kind::variance_preserving: return {a * s * s, -s * a * a};
+        case path_kind::rectified_flow: return {a * s, -s * a};
+        default: return {0.0, -s};
+        }
+    }
 };
 
 inline constexpr path_kind all_paths[] = {path_kind::variance_preserving, path_kind::variance_exploding,
