@@ -74,6 +74,7 @@
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
@@ -84,6 +85,8 @@
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/pndm.hpp>
+#include <alphabar/sampler/repaint.hpp>
 #include <alphabar/sampler/restart.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>

@@ -18,8 +18,16 @@ alphabar::diffusers_request request_of(json const& given)
     auto const field = given.find("set_timesteps");
     if (field == given.end() || field->is_null())
         return r;
-    static std::set<std::string> const more = {"max_timesteps",          "intermediate_timesteps", "stage_index",
-                                               "is_amplify_first_chunk", "sampling_eps",           "start_time"};
+    static std::set<std::string> const more = {"max_timesteps",
+                                               "intermediate_timesteps",
+                                               "stage_index",
+                                               "is_amplify_first_chunk",
+                                               "sampling_eps",
+                                               "start_time",
+                                               "strength",
+                                               "jump_length",
+                                               "original_inference_steps",
+                                               "jump_n_sample"};
     for (auto const& [name, argument] : field->items()) {
         if (more.contains(name))
             r.more[name] = argument.is_boolean() ? argument.get<bool>() : argument.is_null() ? NAN : number(argument);

@@ -5,6 +5,8 @@
 #include <alphabar/sampler/sample.hpp>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace conformance {
 namespace {
@@ -18,10 +20,31 @@ void interleave(std::span<double const> heads, std::size_t samples, std::size_t 
             std::copy_n(heads.data() + h * size + s * block, block, output.data() + (s * count + h) * block);
 }
 
+/// (calls, draws since the last) of the indices in which 64 draws or more without a call have counted as calls.
+std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> long_draws(alphabar::plan const& p)
+{
+    std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> found;
+    std::uint32_t calls = 0, counted = 0, draws = 0;
+    auto const draw = [&](std::uint32_t index) {
+        if (counted + draws / 64 > 0)
+            found[index] = {calls, index - 64 * (calls + counted)};
+        ++draws;
+    };
+    for (alphabar::stage const& s : p.stages) {
+        if (s.churn && s.churn->add != 0.0)
+            draw(s.churn_noise);
+        if (s.calls)
+            ++calls, counted += draws / 64, draws = 0;
+        if (draws_noise(s))
+            draw(s.noise);
+    }
+    return found;
+}
+
 } // namespace
 
 recording run(std::vector<alphabar::plan> const& plans, array state, extents const& shape, model const& network,
-              noise_source const& draw)
+              noise_source const& draw, known_values known)
 {
     recording r;
     std::size_t const samples = plans.size() > 1 ? plans.size() : shape.front(), size = state.size();
@@ -49,12 +72,19 @@ recording run(std::vector<alphabar::plan> const& plans, array state, extents con
         r.steps.emplace_back(now.data, now.data + size);
         new_step = true;
     };
+    auto const numbered = long_draws(plans.front());
     auto const noise = [&](std::uint32_t index) {
-        array values = draw(index / 64, index % 64);
+        auto const place = numbered.find(index);
+        array values =
+            place == numbered.end() ? draw(index / 64, index % 64) : draw(place->second.first, place->second.second);
         noise_tensor z{std::move(values), s};
         return z;
     };
-    alphabar::sample(plans, x, noise, call, after);
+    if (known.mask.empty())
+        alphabar::sample(plans, x, noise, call, after);
+    else
+        alphabar::sample(plans, x, noise, call,
+                         alphabar::known(alphabar::view(known.data, s), alphabar::view(known.mask, s)), after);
     r.final = state;
     return r;
 }

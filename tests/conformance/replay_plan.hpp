@@ -28,9 +28,14 @@ struct noise_tensor {
     alphabar::shape shape;
 };
 
+/// What inpainting knows; the mask is 1 where the data is known.
+struct known_values {
+    array data, mask;
+};
+
 /// Runs one plan for all samples, or one for each of the leading blocks of the state.
 recording run(std::vector<alphabar::plan> const& plans, array state, extents const& shape, model const& network,
-              noise_source const& draw);
+              noise_source const& draw, known_values known = {});
 
 /// Compares the expectations `samples`, `final`, `inputs`, `step_inputs` and `times_name`. A vector of equal times
 /// counts once.

@@ -8,6 +8,7 @@
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/pndm.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 
@@ -43,14 +44,6 @@ plan k_multistep(grid const& g, options& o, unsigned order, bool stochastic)
                                                     rule::three_nodes::half_curvature},
                                        .corrected_start = false,
                                        .noise_scale = o.get("s_noise", 1.0)});
-}
-
-plan lms(grid const& g, options& o)
-{
-    alphabar::adams_options a{.predictor = {}, .form = alphabar::memory_form::rho};
-    for (std::size_t i = 0; i < g.steps(); ++i)
-        a.predictor.push_back(static_cast<unsigned>(std::min<std::size_t>(i + 1, o.get("order", 4u))));
-    return alphabar::adams(g, denoiser, a);
 }
 
 alphabar::churn_options churn(options& o)
@@ -99,7 +92,8 @@ plan k_diffusion(std::string const& name, json const& given, options& o)
              return alphabar::euler_ancestral(
                  g, {.network = denoiser, .eta = c.get("eta", 1.0), .noise_scale = c.get("s_noise", 1.0)});
          }},
-        {"lms", lms},
+        {"lms", [](grid const& g,
+                   options& c) { return alphabar::lms(path, g, {.network = denoiser, .order = c.get("order", 4u)}); }},
         {"dpm_2",
          [](grid const& g, options& c) { return alphabar::dpm_2(path, g, {.network = denoiser, .churn = churn(c)}); }},
         {"dpm_2_ancestral", [](grid const& g, options& c) { return alphabar::dpm_2_ancestral(path, g, two_stage(c)); }},

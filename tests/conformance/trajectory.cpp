@@ -14,6 +14,7 @@ alphabar::diffusers_step step_of(json const& given)
 {
     alphabar::diffusers_step step;
     step.begin_index = value<std::size_t>(given, "begin_index", 0);
+    step.prev_timestep = value<std::string>(given, "loop", "default") == "previous_timestep";
     auto const field = given.find("step");
     if (field == given.end())
         return step;
@@ -43,7 +44,8 @@ alphabar::diffusers_step step_of(json const& given)
 std::vector<alphabar::plan> plans_of(scheduler_case const& c, json const& given)
 {
     std::string const loop = value<std::string>(given, "loop", "default");
-    static std::set<std::string> const alike = {"default", "all_but_last", "helios_dmd"};
+    static std::set<std::string> const alike = {"default",       "all_but_last", "helios_dmd", "previous_timestep",
+                                                "cogvideox_dpm", "wuerstchen",   "karras_ve",  "repaint"};
     if (alike.contains(loop))
         return {make_plan(c.config, c.request, step_of(given))};
     if (loop == "batch_step_no_noise")
@@ -71,8 +73,15 @@ void replay_trajectory(verdict& v)
     std::string network = at(given, "model").get<std::string>();
     if (network == "tanh_grid")
         network += ":" + std::to_string(plans.front().heads);
-    recording const r = run(plans, initial(n, number(at(given, "initial_scale"))), shape, model_named(network),
-                            [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
+    known_values known;
+    if (value<std::string>(given, "loop", "default") == "repaint") {
+        known = {data(n), array(n)};
+        for (std::size_t i = 0; i < n; i += 2)
+            known.mask[i] = 1;
+    }
+    recording const r = run(
+        plans, initial(n, number(at(given, "initial_scale"))), shape, model_named(network),
+        [n](std::size_t s, std::size_t j) { return noise(n, s, j); }, known);
     compare(v, r, "timesteps");
     if (v.expects("sigmas"))
         v.compare("sigmas", c.grid().sigmas);

@@ -66,7 +66,7 @@ TEST_CASE("what is outside the library is said, with its field")
         }
         FAIL("a plan was made of " << text);
     };
-    unsupported(sd15("KarrasVeScheduler"), "_class_name");
+    unsupported(sd15("AmusedScheduler"), "_class_name");
     unsupported(sd15("DDPMScheduler", ", \"variance_type\": \"fixed_large_log\""), "variance_type");
     unsupported("{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true}",
                 "use_dynamic_shifting");

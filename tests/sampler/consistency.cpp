@@ -67,3 +67,22 @@ TEST_CASE("a step is alpha' x_0 + sigma' z; the noise scale, one step, what is r
     CHECK_THROWS_AS(consistency(std::vector<grid_step>{}), std::invalid_argument);
     CHECK_THROWS_AS(consistency(g, {.network = {.predicts = prediction::epsilon}}), std::invalid_argument);
 }
+
+TEST_CASE("the boundary of consistency models: there the state is x_0, and steps go up from its noise")
+{
+    network_form const network{.input = network_input::edm, .boundary = 0.002};
+    network_maps const there = maps_at(network, {1.0, 0.002});
+    CHECK(there.x_0.x == Approx(1.0));
+    CHECK(there.x_0.other == 0.0);
+    // c_skip and c_out of Song et al. 2023, appendix C, at sigma = 2
+    network_maps const maps = maps_at(network, {1.0, 2.0});
+    CHECK(maps.x_0.x == Approx(0.25 / (1.998 * 1.998 + 0.25)));
+    CHECK(maps.x_0.other == Approx(0.5 * 1.998 / std::sqrt(0.25 + 4)));
+    CHECK(maps.input_scale == Approx(1 / std::sqrt(4.25)));
+    // x = x_0 + sigma epsilon whatever the network says
+    CHECK(maps.x_0.x + 2 * maps.epsilon.x == Approx(1.0));
+    CHECK(maps.x_0.other + 2 * maps.epsilon.other == Approx(0.0));
+    plan const p = consistency({{80, {1.0, 80}, {1.0, 2}}, {2, {1.0, 2}, {1.0, 0.002}}}, {.network = network});
+    CHECK(p.stages[0].x[slots::z] == Approx(std::sqrt(4 - 0.002 * 0.002)));
+    CHECK(p.stages[1].x == row(slots::m()));
+}

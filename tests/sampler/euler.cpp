@@ -19,15 +19,6 @@ using support::state;
 
 namespace {
 
-// noise that tells its index and its element
-state noise_of(std::uint32_t index, std::size_t n)
-{
-    state values(n);
-    for (std::size_t i = 0; i < n; ++i)
-        values[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
-    return values;
-}
-
 state epsilon_network(state const& v, double sigma)
 {
     support::gaussian_mixture const mixture;
@@ -50,12 +41,12 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
     for (double& e : v)
         e *= 80;
     state const got =
-        support::interpret(p, v, epsilon_network, [&](std::uint32_t index) { return noise_of(index, v.size()); });
+        support::interpret(p, v, epsilon_network, [&](std::uint32_t index) { return support::sine_noise(index, v.size()); });
     for (std::size_t i = 0; i < 12; ++i) {
         double const t = g.levels[i].sigma, after = g.levels[i + 1].sigma;
         double const gamma = t >= churn.low && t <= churn.high ? std::min(churn.amount / 12, std::sqrt(2.0) - 1) : 0.0,
                      hat = t + gamma * t;
-        state const z_i = noise_of(noise_index(static_cast<std::uint32_t>(i), 0), v.size());
+        state const z_i = support::sine_noise(noise_index(static_cast<std::uint32_t>(i), 0), v.size());
         for (std::size_t k = 0; k < v.size(); ++k)
             v[k] += std::sqrt(hat * hat - t * t) * churn.noise_scale * z_i[k];
         state const slope = epsilon_network(v, hat);

@@ -78,3 +78,18 @@ TEST_CASE("a churn that adds nothing draws nothing")
     CHECK(p.stages[0].churn_noise == ab::stage::automatic);
     CHECK(p.stages[0].noise == 64);
 }
+
+TEST_CASE("more than 64 draws without a call: every index is there once")
+{
+    ab::stage jump{.x = 0.9 * x + 0.1 * z, .calls = false}, call;
+    call.x = 1.0 * x + 1.0 * z;
+    ab::plan p{std::vector<ab::stage>(200, jump)};
+    p.stages.push_back(call);
+    p.stages.push_back(jump);
+    number_draws(p);
+    CHECK(p.stages[63].noise == 63);
+    CHECK(p.stages[64].noise == 64);
+    CHECK(p.stages[199].noise == 199);
+    CHECK(p.stages[200].noise == ab::noise_index(3 + 1, 0));
+    CHECK(p.stages[201].noise == ab::noise_index(3 + 1, 1));
+}

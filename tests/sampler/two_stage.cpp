@@ -34,14 +34,6 @@ named_solver const solvers[] = {
     {"dpmpp_sde", [](auto const& path, grid const& g, auto const& o) { return dpmpp_sde(path, g, o); }},
 };
 
-state noise_of(std::uint32_t index, std::size_t n)
-{
-    state values(n);
-    for (std::size_t i = 0; i < n; ++i)
-        values[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
-    return values;
-}
-
 } // namespace
 
 TEST_CASE("without noise all are of order 2 on every path, for every middle")
@@ -86,7 +78,7 @@ TEST_CASE("DPM-Solver++(2S) ancestral, step by step")
     state v = support::start;
     for (double& e : v)
         e *= 80;
-    auto const noise = [&](std::uint32_t index) { return noise_of(index, v.size()); };
+    auto const noise = [&](std::uint32_t index) { return support::sine_noise(index, v.size()); };
     state const got = support::interpret(p, v, denoiser, noise);
     std::uint32_t calls = 0;
     for (std::size_t i = 0; i < 7; ++i) {

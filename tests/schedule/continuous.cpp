@@ -73,3 +73,17 @@ TEST_CASE("a shifted cosine has its SNR times (noise_d / image_d)^2")
     CHECK(plain.log_snr(0.0) == doctest::Approx(15.0).epsilon(1e-14));
     CHECK(plain.log_snr(1.0) == doctest::Approx(-15.0).epsilon(1e-14));
 }
+
+TEST_CASE("Wuerstchen's cosine: clamped at both ends, its time bent by the scaler")
+{
+    ab::log_snr_path<ab::log_snr_wuerstchen> const plain, fast{{.scaler = 2.0}}, slow{{.scaler = 0.5}};
+    auto const bar = [](auto const& path, double t) { return std::pow(path.level(t).alpha, 2); };
+    CHECK(bar(plain, 0.0) == doctest::Approx(0.9999).epsilon(1e-13));
+    CHECK(bar(plain, 1.0) == doctest::Approx(0.0001).epsilon(1e-10));
+    double const half_pi = std::acos(0.0);
+    auto const curve = [&](double u) { return std::pow(std::cos((u + 0.008) / 1.008 * half_pi), 2); };
+    CHECK(bar(plain, 0.4) == doctest::Approx(curve(0.4) / curve(0.0)).epsilon(1e-13));
+    CHECK(bar(fast, 0.3) == doctest::Approx(bar(plain, 1 - 0.49)).epsilon(1e-13));
+    CHECK(bar(slow, 0.25) == doctest::Approx(bar(plain, 0.5)).epsilon(1e-13));
+    CHECK(fast.time(ab::sigma_ratio(fast.level(0.6))) == doctest::Approx(0.6).epsilon(1e-12));
+}

@@ -17,6 +17,15 @@ namespace support {
 
 using state = std::vector<double>;
 
+/// Noise that tells its index and its element.
+inline state sine_noise(std::uint32_t index, std::size_t n)
+{
+    state values(n);
+    for (std::size_t i = 0; i < n; ++i)
+        values[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
+    return values;
+}
+
 /// network(x, time) -> F (heads joined one after the other); noise(index) -> z; after(stage index,
 /// x).
 template <class Network, class Noise, class After>

@@ -751,6 +751,162 @@ inline diffusers_grid score_vp_grid(diffusers_config const& c, diffusers_request
     return {linspace(1, c.number("sampling_eps"), step_count(c, r))};
 }
 
+// ---- single classes ---------------------------------------------------------------------------------------
+
+/// LCM, TCD: a subset of the times of the teacher's grid.
+inline diffusers_grid distilled_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    double const strength = r.argument("strength", 1.0), given = r.argument("original_inference_steps", NAN);
+    require(strength > 0.0 && strength <= 1.0, "diffusers grid", "strength", strength, "it must lie in (0, 1]");
+    auto const part = [=](double of) { return static_cast<std::size_t>(of * strength); };
+    if (r.timesteps) {
+        std::vector<double> const& t = *r.timesteps;
+        std::size_t const kept = std::max<std::size_t>(part(static_cast<double>(t.size())), 1);
+        return {{t.end() - static_cast<std::ptrdiff_t>(kept), t.end()}};
+    }
+    double const T = c.integer("num_train_timesteps");
+    double const origin = std::isnan(given) ? c.integer("original_inference_steps") : given;
+    bool const whole = !std::isnan(given) && c.class_name() == "TCD"; // every time of the table
+    require(origin >= 1.0 && origin <= T, "diffusers grid", "original_inference_steps", origin,
+            "it must lie in [1, T]");
+    std::vector<double> teacher;
+    for (std::size_t k = 0; k < part(whole ? T : origin); ++k)
+        teacher.push_back(whole ? static_cast<double>(k) : static_cast<double>(k + 1) * std::floor(T / origin) - 1);
+    std::size_t const n = step_count(c, r);
+    require(n <= teacher.size(), "diffusers grid", "num_inference_steps", n, "the teacher has not so many times");
+    diffusers_grid g;
+    for (std::size_t i = 0; i < n; ++i) {
+        double const at = static_cast<double>(i) * (static_cast<double>(teacher.size()) / static_cast<double>(n));
+        g.times.push_back(teacher[teacher.size() - 1 - static_cast<std::size_t>(at)]);
+    }
+    return g;
+}
+
+inline diffusers_grid unclip_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    std::size_t const n = step_count(c, r);
+    require(n > 1, "diffusers grid", "num_inference_steps", n, "UnCLIP needs at least 2");
+    double const stride = (c.integer("num_train_timesteps") - 1) / static_cast<double>(n - 1);
+    std::vector<double> times = positions(n);
+    for (double& t : times)
+        t *= stride;
+    return {reversed(rounded(times))};
+}
+
+/// The number of calls of PNDM's Runge-Kutta start.
+inline std::size_t runge_kutta_calls(diffusers_config const& c) { return c.flag("skip_prk_steps") ? 0 : 12; }
+
+/// The first three steps four calls each, or the second time twice.
+inline diffusers_grid pndm_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    std::vector<double> const t = class_times(c, r, true);
+    std::size_t const n = t.size();
+    diffusers_grid g;
+    if (runge_kutta_calls(c) == 0) {
+        g.times = t;
+        if (n > 1)
+            g.times.insert(g.times.begin() + 1, t[1]);
+        return g;
+    }
+    require(n >= 4, "diffusers grid", "num_inference_steps", n, "PNDM with Runge-Kutta steps needs at least 4");
+    double const half = std::floor(std::floor(c.integer("num_train_timesteps") / static_cast<double>(n)) / 2);
+    for (std::size_t i = 0; i < 3; ++i)
+        for (double time : {t[i], t[i + 1] + half, t[i + 1] + half, t[i + 1]})
+            g.times.push_back(time);
+    g.times.insert(g.times.end(), t.begin() + 3, t.end());
+    return g;
+}
+
+/// Jumps back up by jump_length: times rise there.
+inline diffusers_grid repaint_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    if (r.empty())
+        return {all_times(c)};
+    int const T = static_cast<int>(c.integer("num_train_timesteps"));
+    int const n = std::min(T, static_cast<int>(step_count(c, r)));
+    double const length = r.argument("jump_length", 10), count = r.argument("jump_n_sample", 10);
+    require(length >= 1 && length <= T && count >= 1 && count <= 1000, "diffusers grid", "jump_length", length,
+            "it must lie in [1, T], and jump_n_sample in [1, 1000]");
+    int const jump = static_cast<int>(length);
+    std::map<int, int> jumps;
+    for (int j = 0; j < n - jump; j += jump)
+        jumps[j] = static_cast<int>(count) - 1;
+    diffusers_grid g;
+    double const stride = T / n;
+    for (int t = n - 1; t >= 0; --t) {
+        g.times.push_back(t * stride);
+        if (jumps[t] > 0) {
+            --jumps[t];
+            for (int up = 0; up < jump; ++up)
+                g.times.push_back(++t * stride);
+        }
+    }
+    return g;
+}
+
+inline diffusers_grid cm_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    double const T = c.integer("num_train_timesteps"), low = c.number("sigma_min"), high = c.number("sigma_max");
+    std::size_t const n = r.timesteps ? 0 : r.empty() ? static_cast<std::size_t>(T) : step_count(c, r);
+    std::vector<double> ramp = r.timesteps ? reversed(*r.timesteps) : positions(n);
+    for (double& u : ramp)
+        u *= (r.timesteps ? 1 : std::floor(T / static_cast<double>(n))) / (T - 1);
+    diffusers_grid g{{}, ramped_karras_sigmas(high, low, ramp, c.number("rho")), high};
+    for (double sigma : g.sigmas)
+        g.times.push_back(250 * std::log(sigma + 1e-44));
+    g.sigmas.push_back(low);
+    return g;
+}
+
+/// The class takes sigma^2 for sigma, ascending.
+inline diffusers_grid karras_ve_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    std::size_t const n = step_count(c, r);
+    require(n > 1, "diffusers grid", "num_inference_steps", n, "KarrasVe needs at least 2");
+    double const low = c.number("sigma_min"), high = c.number("sigma_max");
+    diffusers_grid g{reversed(positions(n)), {}, high};
+    for (double t : g.times)
+        g.sigmas.push_back(high * high * std::pow(low * low / (high * high), t / static_cast<double>(n - 1)));
+    return g;
+}
+
+inline diffusers_grid wuerstchen_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    return {r.timesteps ? *r.timesteps : linspace(1, 0, step_count(c, r) + 1)};
+}
+
+/// sigma of IPNDM's levels on the circle, the final one included.
+inline std::vector<double> ipndm_betas(diffusers_config const& c, diffusers_request const& r)
+{
+    if (c.has("trained_betas"))
+        return c.numbers("trained_betas");
+    std::vector<double> betas = linspace(1, 0, step_count(c, r) + 1);
+    for (double& b : betas)
+        b = std::pow(std::sin(b * std::numbers::pi / 2), 2);
+    return betas;
+}
+
+inline diffusers_grid ipndm_grid(diffusers_config const& c, diffusers_request const& r)
+{
+    diffusers_grid g;
+    for (double b : ipndm_betas(c, r))
+        g.times.push_back(std::atan2(b, std::sqrt(1 - b * b)) * 2 / std::numbers::pi);
+    g.times.pop_back();
+    return g;
+}
+
+/// Two steps, whatever is asked.
+inline diffusers_grid decoder_grid(diffusers_config const& c, diffusers_request const&)
+{
+    return {{1008, 512}, {}, std::sqrt(1 - diffusers_alpha_bar(c).at(1008))};
+}
+
 using grid_maker = diffusers_grid (*)(diffusers_config const&, diffusers_request const&);
 
 /// Which grid a class has: a row a class.
@@ -764,6 +920,16 @@ inline std::map<std::string, grid_maker, std::less<>> const& grid_makers()
         {"DDIMInverse", table_grid},
         {"CogVideoXDDIM", table_grid},
         {"CogVideoXDPM", table_grid},
+        {"LCM", distilled_grid},
+        {"TCD", distilled_grid},
+        {"UnCLIP", unclip_grid},
+        {"PNDM", pndm_grid},
+        {"IPNDM", ipndm_grid},
+        {"RePaint", repaint_grid},
+        {"DDPMWuerstchen", wuerstchen_grid},
+        {"CMStochasticIterative", cm_grid},
+        {"ConsistencyDecoder", decoder_grid},
+        {"KarrasVe", karras_ve_grid},
         {"EulerDiscrete", sigma_grid},
         {"EulerAncestralDiscrete", sigma_grid},
         {"HeunDiscrete", sigma_grid},

@@ -11,20 +11,28 @@
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/exponential.hpp>
+#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/pndm.hpp>
+#include <alphabar/sampler/repaint.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
+#include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
@@ -35,7 +43,7 @@ namespace alphabar {
 
 /// The arguments of `step` that change a plan, and where the loop begins.
 struct diffusers_step {
-    double eta = 0.0;                      ///< DDIM
+    std::optional<double> eta{};           ///< DDIM: 0 unless given; TCD: 0.3
     bool use_clipped_model_output = false; ///< DDIM
     double s_churn = 0.0;                  ///< Euler, Heun
     double s_tmin = 0.0;
@@ -44,6 +52,7 @@ struct diffusers_step {
     unsigned order = 4;                 ///< LMS
     std::optional<double> r_timestep{}; ///< FlowMapEuler: one target for all calls
     std::size_t begin_index = 0;        ///< position in the times of the grid
+    bool prev_timestep = false;         ///< UnCLIP: each step is told the next time of the grid; else it goes to t - 1
 };
 
 namespace detail {
@@ -108,6 +117,14 @@ struct plan_input {
     diffusers_step const& step;
 };
 
+/// The plan of a class that counts every call as a step.
+inline plan every_call_a_step(plan p)
+{
+    for (stage& s : p.stages)
+        s.ends_step = true;
+    return p;
+}
+
 /// The plan from its stage `first` on: a loop that begins in the middle.
 inline plan starting_at(plan p, std::size_t first)
 {
@@ -167,7 +184,8 @@ inline plan ddpm_plan(plan_input const& in)
     ddpm_options o = ddpm_options_of(c);
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i < g.times.size(); ++i) {
-        double const t = g.times[i], after = r.empty() ? t - 1 : i + 1 < g.times.size() ? g.times[i + 1] : -1;
+        bool const one = c.class_name() == "UnCLIP" ? !step.prev_timestep || i + 1 == g.times.size() : r.empty();
+        double const t = g.times[i], after = one ? t - 1 : i + 1 < g.times.size() ? g.times[i + 1] : -1;
         steps.push_back({t, level(t), level(after)});
         o.noisy.push_back(t > 0);
     }
@@ -176,7 +194,7 @@ inline plan ddpm_plan(plan_input const& in)
 
 inline ddim_options ddim_options_of(diffusers_config const& c, diffusers_step const& step)
 {
-    return {.network = network_of(c), .eta = step.eta, .network_epsilon = !step.use_clipped_model_output};
+    return {.network = network_of(c), .eta = step.eta.value_or(0.0), .network_epsilon = !step.use_clipped_model_output};
 }
 
 inline std::vector<grid_step> ddim_steps(diffusers_config const& c, diffusers_request const& r, diffusers_grid const& g)
@@ -211,6 +229,155 @@ inline plan ddim_inverse_plan(plan_input const& in)
     for (double t : g.times)
         steps.push_back({t, level(std::min(t - stride, last)), level(t)});
     return ddim(steps, ddim_options_of(c, step));
+}
+
+inline plan pndm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    double const stride = stride_of(c, r);
+    std::vector<pndm_call> calls;
+    std::size_t const prk = runge_kutta_calls(c);
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const t = g.times[i];
+        if (i < prk)
+            calls.push_back({t, level(t), level(g.times[i - i % 4]), level(i % 2 ? t : t - std::floor(stride / 2))});
+        else if (prk == 0 && i == 1)
+            calls.push_back({t, level(t), level(t + stride), level(t)});
+        else
+            calls.push_back({t, level(t), level(t), level(t - stride)});
+    }
+    return every_call_a_step(pndm(calls, prk, {.predicts = prediction_of(c)}));
+}
+
+/// The class divides by alpha = 1e-8 where alpha is 0, and so ignores its first call.
+inline plan ipndm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    grid levels{.times = g.times, .levels = {}, .direction = grid::course::as_given};
+    for (double b : ipndm_betas(c, r))
+        levels.levels.push_back({std::max(std::sqrt(1 - b * b), 1e-8), b});
+    levels.times.erase(levels.times.begin(), levels.times.begin() + static_cast<std::ptrdiff_t>(step.begin_index));
+    levels.levels.erase(levels.levels.begin(), levels.levels.begin() + static_cast<std::ptrdiff_t>(step.begin_index));
+    plan p = ipndm(variance_exploding{}, levels, {.network = {.predicts = prediction::v}});
+    if (levels.levels[0].alpha == 1e-8) {
+        p.stages[0].memory = {1.0, 0.0};
+        p.stages[0].x = (levels.levels[1].sigma * slots::x).pruned();
+    }
+    return p;
+}
+
+/// Where each of the times of LCM and TCD goes; nowhere after the last step asked for.
+inline std::vector<std::optional<double>> next_times(diffusers_request const& r, std::vector<double> const& times)
+{
+    std::size_t const steps = r.timesteps ? r.timesteps->size() : static_cast<std::size_t>(*r.num_inference_steps);
+    std::vector<std::optional<double>> next;
+    for (std::size_t i = 0; i < times.size(); ++i)
+        next.push_back(i + 1 == steps ? std::nullopt : std::optional(times[std::min(i + 1, times.size() - 1)]));
+    return next;
+}
+
+inline plan lcm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    std::vector<std::optional<double>> const next = next_times(r, g.times);
+    std::vector<grid_step> steps;
+    for (std::size_t i = 0; i < g.times.size(); ++i)
+        steps.push_back({g.times[i], level(g.times[i]), next[i] ? level(*next[i]) : noise_level{1.0, 0.0}});
+    return lcm(steps, {.network = network_of(c), .timestep_scaling = c.number("timestep_scaling")});
+}
+
+inline plan tcd_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    double const eta = step.eta.value_or(0.3);
+    std::vector<std::optional<double>> const next = next_times(r, g.times);
+    plan p;
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const after = i + 1 < g.times.size() ? g.times[i + 1] : 0.0;
+        noise_level const s = level(std::floor((1 - eta) * after));
+        p.stages.push_back(tcd_stage({.predicts = prediction_of(c)}, {g.times[i], level(g.times[i]), s},
+                                     eta > 0 && next[i] ? level(after) : s));
+    }
+    number_draws(p);
+    return p;
+}
+
+/// SDE-DPM-Solver++(2M) whose memory of the call before lies at that call's own time, not where its step ended. The class
+/// draws a noise, and another one where it uses that memory.
+inline plan cogvideox_dpm_plan(plan_input const& in)
+{
+    using namespace slots;
+    auto const& [c, r, g, step] = in;
+    network_form const network{.predicts = prediction_of(c)};
+    std::vector<grid_step> const steps = ddim_steps(c, r, g);
+    plan p;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const& [time, from, to] = steps[i];
+        transition const t = make_transition(from, to, memory_form::x_0, 1.0);
+        bool const two = i > 0 && time >= stride_of(c, r);
+        double const before = i ? half_log_snr(steps[i - 1].from) - half_log_snr(from) : 0.0;
+        node_values const w = two ? integral(t, std::array{0.0, before}, {moment_rule::two_nodes::midpoint})
+                                  : integral(t, std::array{0.0});
+        stage s = network_call(network, time, from);
+        s.x = (t.a * x + w[0] * m(0) + w[1] * m(1) + t.c * z).pruned();
+        s.noise = noise_index(static_cast<std::uint32_t>(i + 1), two ? 1 : 0);
+        p.stages.push_back(s);
+    }
+    return p;
+}
+
+/// Each move up is made of T // N small ones, whose betas are those from the time that is left on.
+inline plan repaint_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    double const T = c.integer("num_train_timesteps"), n = std::min<double>(T, *r.num_inference_steps);
+    double const stride = std::floor(T / n);
+    std::vector<grid_step> moves;
+    std::vector<bool> ends;
+    double last = g.times[0] + 1;
+    for (double t : g.times) {
+        if (t < last)
+            moves.push_back({t, level(t), level(t - stride)});
+        else
+            for (double k = last; k < last + stride; ++k)
+                moves.push_back({t, level(k - 1), level(k)});
+        ends.resize(moves.size() - 1, false);
+        ends.push_back(true);
+        last = t;
+    }
+    network_form network{.predicts = prediction::epsilon};
+    if (c.flag("clip_sample"))
+        network.operation = {.what = x0_operation::kind::clip, .bound = 1.0};
+    plan p = repaint(moves, {.network = network, .eta = c.number("eta")});
+    for (std::size_t i = 0; i < ends.size(); ++i)
+        p.stages[i].ends_step = ends[i];
+    return p;
+}
+
+inline plan wuerstchen_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    log_snr_path<log_snr_wuerstchen> const path{{c.number("s"), c.number("scaler")}};
+    ddpm_options o{.network = {.predicts = prediction::epsilon}};
+    std::vector<grid_step> steps;
+    for (std::size_t i = 0; i + 1 < g.times.size(); ++i) {
+        steps.push_back({g.times[i], path.level(g.times[i]), path.level(g.times[i + 1])});
+        o.noisy.push_back(g.times[i + 1] != 0);
+    }
+    return ddpm(steps, o);
+}
+
+inline plan decoder_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    table_levels const level(c);
+    return consistency(
+        {{g.times[0], level(g.times[0]), level(g.times[1])}, {g.times[1], level(g.times[1]), {1.0, 0.0}}},
+        {.network = {.input = network_input::edm, .sigma_data = c.number("sigma_data")}});
 }
 
 // ---- classes on sigma -------------------------------------------------------------------------------------
@@ -263,10 +430,8 @@ inline plan euler_ancestral_plan(plan_input const& in)
 inline plan lms_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    adams_options o{.predictor = {}, .form = memory_form::rho};
-    for (std::size_t i = 0; i < g.times.size(); ++i)
-        o.predictor.push_back(static_cast<unsigned>(std::min<std::size_t>(i + 1, step.order)));
-    plan p = adams(grid_of(g, sigma_path::exploding), ve_network_of(c), o);
+    plan p = lms(variance_exploding{}, grid_of(g, sigma_path::exploding),
+                 {.network = ve_network_of(c), .order = step.order});
     for (std::size_t i = step.begin_index; i < p.stages.size(); ++i) {
         std::vector<term> known;
         for (term const& t : p.stages[i].x.terms())
@@ -329,6 +494,31 @@ inline plan dpm_sde_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     return two_call_plan({.network = ve_network_of(c), .eta = 1.0, .noisy_middle = true, .noise_scale = step.s_noise},
                          g, sigma_path::exploding, step.begin_index);
+}
+
+inline plan cm_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    network_form network = edm_network_of(c);
+    if (c.flag("clip_denoised"))
+        network.operation = {.what = x0_operation::kind::clip, .bound = 1.0};
+    network.boundary = c.number("sigma_min");
+    return consistency(steps_of(grid_of(g, sigma_path::exploding)),
+                       {.network = network, .noise_scale = c.number("s_noise")});
+}
+
+/// Heun's method with churn on levels that are the squares of those meant.
+inline plan karras_ve_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    diffusers_grid down{reversed(g.sigmas), reversed(g.sigmas)};
+    down.sigmas.push_back(0.0);
+    return heun(variance_exploding{}, grid_of(down, sigma_path::exploding),
+                {.network = {.predicts = prediction::epsilon},
+                 .churn = {.amount = c.number("s_churn"),
+                           .low = c.number("s_min"),
+                           .high = c.number("s_max"),
+                           .noise_scale = c.number("s_noise")}});
 }
 
 // ---- flow matching ----------------------------------------------------------------------------------------
@@ -633,6 +823,17 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"DDIMParallel", {ddim_plan, true}},
         {"DDIMInverse", {ddim_inverse_plan, true}},
         {"CogVideoXDDIM", {cogvideox_ddim_plan, true}},
+        {"CogVideoXDPM", {cogvideox_dpm_plan, false}},
+        {"LCM", {lcm_plan, true}},
+        {"TCD", {tcd_plan, true}},
+        {"UnCLIP", {ddpm_plan, true}},
+        {"PNDM", {pndm_plan, false}},
+        {"IPNDM", {ipndm_plan, false}},
+        {"RePaint", {repaint_plan, false}},
+        {"DDPMWuerstchen", {wuerstchen_plan, true}},
+        {"CMStochasticIterative", {cm_plan, true}},
+        {"ConsistencyDecoder", {decoder_plan, true}},
+        {"KarrasVe", {karras_ve_plan, false}},
         {"EulerDiscrete", {euler_plan, true}},
         {"EulerAncestralDiscrete", {euler_ancestral_plan, true}},
         {"HeunDiscrete", {heun_plan, false}},

@@ -17,7 +17,7 @@
 
 namespace alphabar {
 
-/// The weights b w of a corrected step at these nodes; `integral` is the right one.
+/// The weights b w of a step at these nodes; `integral` is the right one.
 using step_weights = node_values (*)(transition const& step, std::span<double const> nodes, moment_rule rule);
 
 struct adams_options {
@@ -31,6 +31,7 @@ struct adams_options {
     std::size_t first = 0;           ///< the step at which the plan starts (image to image)
     bool split = false;              ///< a corrected stage becomes two, the second without a call: the corrected
                                      ///< state is an x
+    step_weights predict = integral; ///< the predictor's weights
     step_weights correct = integral; ///< the corrector's weights
 };
 
@@ -103,7 +104,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
         row common = steps[i].a * here;
         if (steps[i].c != 0.0 && o.noise_scale != 0.0)
             common += o.noise_scale * steps[i].c * z;
-        s.x = (common + drift(i, i, o.predictor[i], integral)).pruned();
+        s.x = (common + drift(i, i, o.predictor[i], o.predict)).pruned();
         if (corrects(i + 1))
             s.y = common.pruned();
         p.stages.push_back(s);

@@ -9,6 +9,7 @@
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -20,16 +21,19 @@ struct consistency_options {
     double noise_scale = 1.0;
 };
 
-/// x' = alpha' x_0 + sigma' z at every step: consistency and latent consistency models, sCM (on `trigonometric_path`),
-/// the stochastic flow samplers. Throws as `network_call` does. Source: Song et al. 2023, arXiv 2303.01469, algorithm 1.
+/// x' = alpha' x_0 + sigma' z at every step: consistency models, one step and many, the consistency decoder, sCM (on
+/// `trigonometric_path`), the stochastic flow samplers. Where the network's x_0 has the noise of its `boundary` b, sigma'
+/// becomes sqrt(sigma'^2 - (alpha' b)^2). Throws as `network_call` does. Source: Song et al. 2023, arXiv 2303.01469,
+/// algorithm 1.
 inline plan consistency(std::vector<grid_step> const& steps, consistency_options const& o = {})
 {
-    require(!steps.empty(), "consistency", "the number of steps", steps.size(), "at least 1 is needed");
-    plan p{.stages = {},
-           .initial_scale = o.noise_scale * initial_scale(steps.front().from),
-           .heads = o.network.predicts_variance ? 2u : 1u};
-    for (grid_step const& step : steps)
-        p.stages.push_back(ancestral_stage(o.network, step, {{step.to.alpha, 0.0}, o.noise_scale * step.to.sigma}));
+    plan p = empty_plan(o.network, steps, "consistency");
+    p.initial_scale *= o.noise_scale;
+    for (grid_step const& step : steps) {
+        auto const [b, r] = step.to;
+        double const low = std::min(b * o.network.boundary, r), up = std::sqrt((r - low) * (r + low));
+        p.stages.push_back(ancestral_stage(o.network, step, {{b, 0.0}, o.noise_scale * up}));
+    }
     number_draws(p);
     return p;
 }

@@ -10,9 +10,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 namespace alphabar {
+
+/// A plan without stages, for these steps. Throws std::invalid_argument where there are none.
+inline plan empty_plan(network_form const& network, std::vector<grid_step> const& steps, std::string_view function)
+{
+    require(!steps.empty(), function, "the number of steps", steps.size(), "at least 1 is needed");
+    return {
+        .stages = {}, .initial_scale = initial_scale(steps.front().from), .heads = network.predicts_variance ? 2u : 1u};
+}
 
 struct ddim_options {
     network_form network{};
@@ -37,6 +46,15 @@ inline ancestral_step make_ancestral_step(noise_level from, noise_level to, doub
     require(k <= 1.0, "make_ancestral_step", "eta", eta, "a step to more noise has eta = 0");
     double const q = std::min(eta * std::sqrt((1.0 - k) * (1.0 + k)), 1.0);
     return {{to.alpha, to.sigma * std::sqrt((1.0 - q) * (1.0 + q))}, to.sigma * q};
+}
+
+/// The forward process from one level to a noisier one, x' = keep x + add z; the same level adds nothing. Throws
+/// std::invalid_argument where `to` is cleaner.
+inline stage::churn_map make_forward_step(noise_level from, noise_level to)
+{
+    double const keep = to.alpha / from.alpha, k = to.sigma > 0.0 ? keep * (from.sigma / to.sigma) : 1.0;
+    require(k <= 1.0, "make_forward_step", "sigma / alpha", sigma_ratio(to), "it must not be below that of the start");
+    return {keep, to.sigma * std::sqrt((1.0 - k) * (1.0 + k))};
 }
 
 /// One step between any two noise levels of any path with this split:
@@ -81,11 +99,8 @@ inline stage ddim_stage(network_form const& network, grid_step const& step, ddim
 /// does.
 inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {})
 {
-    require(!steps.empty(), "ddim", "the number of steps", steps.size(), "at least 1 is needed");
+    plan p = empty_plan(o.network, steps, "ddim");
     require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
-    plan p{.stages = {},
-           .initial_scale = initial_scale(steps.front().from),
-           .heads = o.network.predicts_variance ? 2u : 1u};
     p.stages.reserve(steps.size());
     for (grid_step const& step : steps)
         p.stages.push_back(ddim_stage(o.network, step, o));

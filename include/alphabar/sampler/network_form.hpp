@@ -28,7 +28,8 @@ namespace alphabar {
 ///                          sigma / alpha; the prediction kind is not asked for
 ///     edm_v                edm with -c_out (Stable Audio)
 ///
-/// Source of edm: Karras et al. 2022, arXiv 2206.00364, table 1.
+/// Source of edm: Karras et al. 2022, arXiv 2206.00364, table 1; with a boundary, where c_skip and c_out take sigma -
+/// boundary, Song et al. 2023, arXiv 2303.01469, appendix C.
 enum class network_input : std::uint8_t { state, variance_preserving, variance_exploding, rectified_flow, edm, edm_v };
 
 /// What the network is given as time: the time t of the path, EDM's c_noise = log(sigma / alpha) / 4, or 1 - t (flow
@@ -42,6 +43,8 @@ struct network_form {
     network_input input = network_input::state;
     x0_operation operation{}; ///< clip or threshold x_0
     double sigma_data = 0.5;  ///< of edm and edm_v
+    /// Of edm and edm_v: the level sigma / alpha at which x_0 is x itself, the sigma_min of consistency models.
+    double boundary = 0.0;
     /// A second head stands beside the prediction; solvers that do not use it ignore it.
     bool predicts_variance = false;
     network_clock clock = network_clock::path;
@@ -69,11 +72,13 @@ inline network_maps maps_at(network_form const& network, noise_level level)
     auto const [alpha, sigma] = level;
     double const out = network.output_scale;
     if (network.input == network_input::edm || network.input == network_input::edm_v) {
-        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data), square = root * root;
-        double const sign = network.input == network_input::edm ? 1.0 : -1.0;
+        double const data = network.sigma_data, root = std::hypot(sigma, alpha * data);
+        double const sign = network.input == network_input::edm ? out : -out, above = sigma - alpha * network.boundary;
+        double const square = above * above + alpha * data * alpha * data;
+        double const share = network.boundary == 0.0 ? 1.0 : above / sigma; // 1 at sigma = 0, too
         return {1.0 / root,
-                {alpha * data * data / square, out * sign * sigma * data / root},
-                {sigma / square, -out * sign * alpha * data / root}};
+                {alpha * data * data / square, sign * above * data / root},
+                {share * above / square, -sign * share * alpha * data / root}};
     }
     double const scale = network.input == network_input::variance_preserving  ? 1.0 / std::hypot(alpha, sigma)
                          : network.input == network_input::variance_exploding ? 1.0 / alpha

@@ -206,15 +206,13 @@ inline bool draws_noise(stage const& s)
 }
 
 /// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives it.
-///
-/// Throws std::invalid_argument where 64 or more draws stand between two calls: their indices would repeat.
+/// 64 draws without a call between them count as one, so that no index comes twice (RePaint's jumps).
 inline void number_draws(plan& p)
 {
     std::uint32_t calls = 0, draws = 0;
-    auto const count_draw = [&draws] {
-        ++draws;
-        require(draws <= 64, "number_draws", "the number of draws without a call between them", draws,
-                "at most 64 are allowed");
+    auto const count_draw = [&] {
+        if (++draws == 64)
+            ++calls, draws = 0;
     };
     for (stage& s : p.stages) {
         if (s.churn && s.churn->add != 0.0) {

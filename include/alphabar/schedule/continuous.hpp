@@ -273,6 +273,25 @@ struct log_snr_cosine {
     friend constexpr bool operator==(log_snr_cosine const&, log_snr_cosine const&) = default;
 };
 
+/// Wuerstchen's cosine: alpha-bar = cos((u + s) / (1 + s) pi / 2)^2 / cos(s / (1 + s) pi / 2)^2 within [0.0001, 0.9999], with
+/// u = t^scaler, and 1 - (1 - t)^scaler for scaler > 1. diffusers, DDPMWuerstchenScheduler.
+struct log_snr_wuerstchen {
+    double s = 0.008;
+    double scaler = 1.0;
+    constexpr double_double exact(double_double t) const
+    {
+        double_double const base = scaler > 1.0 ? double_double(1.0) - t : t, width = double_double::exact_sum(1.0, s);
+        double_double const raised = base.high <= 0.0 || scaler == 1.0 ? base : exp(double_double(scaler) * log(base));
+        double_double const u = scaler > 1.0 ? double_double(1.0) - raised : raised;
+        double_double const ratio =
+            sin_cos_half_pi((u + double_double(s)) / width).cosine / sin_cos_half_pi(double_double(s) / width).cosine;
+        double_double const square = ratio * ratio, low(0.0001), high(0.9999);
+        double_double const bar = square < low ? low : high < square ? high : square;
+        return log(bar / (double_double(1.0) - bar));
+    }
+    friend constexpr bool operator==(log_snr_wuerstchen const&, log_snr_wuerstchen const&) = default;
+};
+
 /// l = -2 log tan(a + t (b - a)) + 2 log(noise_d / image_d), a = atan e^(-max/2), b = atan e^(-min/2). Hoogeboom et al. 2023, arXiv 2301.11093,
 /// algorithm 1 and (4).
 struct log_snr_simple_cosine {

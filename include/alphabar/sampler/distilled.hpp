@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// Samplers of networks distilled to few steps: latent consistency models and trajectory consistency.
+#pragma once
+
+#include <alphabar/core/error.hpp>
+#include <alphabar/grid/grid.hpp>
+#include <alphabar/sampler/consistency.hpp>
+#include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/plan.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace alphabar {
+
+struct lcm_options {
+    network_form network{};
+    double timestep_scaling = 10.0;
+    double sigma_data = 0.5;
+};
+
+/// Latent consistency models on a variance-preserving path: D = c_skip x + c_out x_0, x_0 clipped where asked, and then
+/// as consistency models,
+///
+///     c_skip = d^2 / (u^2 + d^2),  c_out = u / sqrt(u^2 + d^2),  u = timestep_scaling t,  d = sigma_data
+///
+/// Throws as `network_call` does. Source: Luo et al. 2023, arXiv 2310.04378, section 4.1 and algorithm 3.
+inline plan lcm(std::vector<grid_step> const& steps, lcm_options const& o = {})
+{
+    using namespace slots;
+    plan p = consistency(steps, {.network = o.network});
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        double const u = o.timestep_scaling * steps[i].time, root = std::hypot(u, o.sigma_data);
+        double const skip = o.sigma_data / root, alpha = steps[i].to.alpha;
+        row& r = p.stages[i].x;
+        r += (alpha * skip * skip) * x + (alpha * (u / root - 1.0)) * m(0);
+    }
+    return p;
+}
+template <noise_path Path, grid_for<Path> Spec>
+plan lcm(Path const& path, Spec const& spec, lcm_options o = {})
+{
+    grid const g = make_grid(path, spec);
+    o.network = settled(o.network, g.usual);
+    return lcm(steps_of(g), o);
+}
+
+struct tcd_options {
+    network_form network{};
+    double gamma = 0.3; ///< 0 the deterministic sampler; 1 goes to time 0 before it goes up again
+};
+
+/// One step of trajectory consistency distillation: `step` by DDIM to its level s, then by the forward process up to
+/// `up`. Throws as `ddim_stage` does and where `up` is cleaner than s.
+inline stage tcd_stage(network_form const& network, grid_step const& step, noise_level up)
+{
+    stage s = ddim_stage(network, step, {.network_epsilon = true});
+    auto const [keep, add] = make_forward_step(step.to, up);
+    s.x *= keep;
+    if (add != 0.0)
+        s.x += add * slots::z;
+    return s;
+}
+
+/// TCD, strategic stochastic sampling: for the next time t' of the grid, down to s = (1 - gamma) t' by DDIM, then up to
+/// t'. The last step goes to the end of the grid. Throws std::invalid_argument unless gamma lies in [0, 1], and as
+/// `tcd_stage` does. Source: Zheng et al. 2024, arXiv 2402.19159, algorithm 4.
+template <noise_path Path, grid_for<Path> Spec>
+plan tcd(Path const& path, Spec const& spec, tcd_options const& o = {})
+{
+    require(o.gamma >= 0.0 && o.gamma <= 1.0, "tcd", "gamma", o.gamma, "it must lie in [0, 1]");
+    grid const g = make_grid(path, spec);
+    network_form const network = settled(o.network, g.usual);
+    plan p = empty_plan(network, steps_of(g), "tcd");
+    for (std::size_t i = 0; i < g.steps(); ++i) {
+        noise_level const to = g.levels[i + 1];
+        bool const inner = i + 1 < g.steps() && o.gamma > 0.0;
+        noise_level const s = inner ? noise_level(path.level((1.0 - o.gamma) * g.times[i + 1])) : to;
+        p.stages.push_back(tcd_stage(network, {g.times[i], g.levels[i], s}, to));
+    }
+    number_draws(p);
+    return p;
+}
+
+} // namespace alphabar

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/pndm.hpp>
+
+#include <alphabar/grid/sigmas.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <doctest/doctest.h>
+#include <support/lambda_path.hpp>
+#include <support/table.hpp>
+
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+using support::state;
+
+namespace {
+
+// On the variance-exploding path with equal steps of sigma the outputs are taken at equal distances.
+grid sigma_grid(std::size_t n, bool alternating = false)
+{
+    grid g;
+    for (std::size_t i = 0; i <= n; ++i) {
+        double const moved = alternating && i % 2 ? 0.4 : 0.0; // every other step is 1.4 times as long
+        double const sigma = 3.0 + (0.3 - 3.0) * (static_cast<double>(i) + moved) / static_cast<double>(n);
+        g.levels.push_back({1.0, sigma});
+        (i < n ? g.times.emplace_back() : g.end_time) = sigma;
+    }
+    return g;
+}
+
+state epsilon_network(state const& v, double sigma)
+{
+    state eps = support::gaussian_mixture{}.denoise(v, {1.0, sigma});
+    for (std::size_t i = 0; i < v.size(); ++i)
+        eps[i] = (v[i] - eps[i]) / sigma;
+    return eps;
+}
+
+template <class Solver>
+double order_in_sigma(Solver const& solver, std::size_t n)
+{
+    auto const end = [&](plan const& p) { return support::interpret(p, support::start, epsilon_network); };
+    static state const exact = end(pndm(variance_exploding{}, sigma_grid(20000)));
+    auto const error = [&](std::size_t steps) {
+        state const got = end(solver(sigma_grid(steps)));
+        double worst = 0;
+        for (std::size_t i = 0; i < got.size(); ++i)
+            worst = std::max(worst, std::abs(got[i] - exact[i]));
+        return worst;
+    };
+    return std::log2(error(n) / error(2 * n));
+}
+
+} // namespace
+
+TEST_CASE("the weights of Adams-Bashforth integrate polynomials")
+{
+    for (std::size_t n = 1; n <= 4; ++n)
+        for (std::size_t power = 0; power < n; ++power) {
+            double sum = 0;
+            for (std::size_t j = 0; j < n; ++j)
+                sum += adams_bashforth[n - 1][j] * std::pow(-static_cast<double>(j), static_cast<double>(power));
+            CHECK(sum == Approx(1.0 / static_cast<double>(power + 1)));
+        }
+}
+
+TEST_CASE("for equal steps the order is that of the start")
+{
+    variance_exploding const path;
+    // one step of local error O(h^2), then O(h^3), ...: the first-order start of iPNDM and LMS costs h^2 once
+    CHECK(order_in_sigma([&](grid const& g) { return ipndm(path, g, {.order = 1}); }, 200) ==
+          Approx(1.0).epsilon(0.05));
+    CHECK(order_in_sigma([&](grid const& g) { return ipndm(path, g, {.order = 2}); }, 200) ==
+          Approx(2.0).epsilon(0.05));
+    CHECK(order_in_sigma([&](grid const& g) { return ipndm(path, g); }, 400) > 1.9);
+    // corrected first step: local error h^3 there
+    CHECK(order_in_sigma([&](grid const& g) { return pndm(path, g); }, 200) > 2.9);
+    // Runge-Kutta start
+    CHECK(order_in_sigma([&](grid const& g) { return pndm(path, g, {.runge_kutta = true}); }, 100) > 3.8);
+}
+
+TEST_CASE("for unequal steps LMS is of order 2 where iPNDM is not; for equal ones they are the same")
+{
+    variance_exploding const path;
+    plan const a = lms(path, sigma_grid(12)), b = ipndm(path, sigma_grid(12));
+    for (std::size_t i = 0; i < 12; ++i)
+        for (std::size_t j = 0; j < std::min<std::size_t>(i + 1, 4); ++j)
+            CHECK(a.stages[i].x[m(j)] == Approx(b.stages[i].x[m(j)]).epsilon(1e-9));
+    auto const uneven = [&](auto const& solver) {
+        return order_in_sigma([&](grid const& g) { return solver(sigma_grid(g.steps(), true)); }, 200);
+    };
+    CHECK(uneven([&](grid const& g) { return lms(path, g, {.order = 2}); }) == Approx(2.0).epsilon(0.05));
+    CHECK(uneven([&](grid const& g) { return ipndm(path, g, {.order = 2}); }) == Approx(1.0).epsilon(0.1));
+    for (path_kind kind : support::all_paths)
+        CHECK(support::measured_order([&](grid const& g) { return lms(support::lambda_path{kind}, g, {.order = 2}); },
+                                      kind, true) == Approx(2.0).epsilon(0.06));
+}
+
+TEST_CASE("PNDM in the paper's transfer, by hand")
+{
+    auto const diffusion = support::table();
+    plan const p = pndm(diffusion, leading_grid(6));
+    CHECK(p.stages.size() == 7); // the second time twice
+    CHECK(p.stages[1].time == p.stages[2].time);
+    double const bar = std::pow(diffusion.level(p.stages[3].time).alpha, 2),
+                 after = std::pow(diffusion.level(p.stages[4].time).alpha, 2);
+    stage const& s = p.stages[3]; // (11) of Liu et al.
+    CHECK(s.x[x] == Approx(std::sqrt(after / bar)));
+    double const move =
+        -(after - bar) / (std::sqrt(bar) * (std::sqrt((1 - after) * bar) + std::sqrt((1 - bar) * after)));
+    CHECK(s.x[m(0)] == Approx(move * 23 / 12));
+    CHECK(s.x[m(1)] == Approx(-move * 16 / 12));
+    CHECK(s.x[m(2)] == 0.0); // the corrected call is not one of the history
+    CHECK(s.x[m(3)] == Approx(move * 5 / 12));
+    CHECK(!p.stages[0].ends_step);
+    plan const prk = pndm(diffusion, leading_grid(6), {.runge_kutta = true});
+    CHECK(prk.stages.size() == 15);
+    CHECK(prk.stages[3].x[m(2)] / prk.stages[3].x[m(0)] == Approx(2.0));
+    CHECK(prk.stages[12].x[m(12)] == Approx(prk.stages[12].x[m(0)] * -9 / 55));
+}
+
+TEST_CASE("ends: zero terminal SNR, one step, few steps, what is refused")
+{
+    auto const diffusion = support::table();
+    grid const g{.times = {2, 1}, .levels = {{0, 1}, {0.6, 0.8}, {1, 0}}, .end_time = 0, .usual = prediction::v};
+    plan const p = pndm(diffusion, g);
+    CHECK(p.stages[0].x == 0.8 * x - 0.6 * m(0)); // v = -x_0 at alpha = 0
+    CHECK(p.stages[2].x[x] == Approx(0.6));
+    CHECK_THROWS_AS(pndm(diffusion, g, {.network = {.predicts = prediction::epsilon}}), std::invalid_argument);
+    CHECK(pndm(diffusion, trailing_grid(1)).stages.size() == 1);
+    CHECK(pndm(diffusion, trailing_grid(1), {.runge_kutta = true}).stages.size() == 1);
+    CHECK(pndm(diffusion, trailing_grid(2), {.runge_kutta = true}).stages.size() == 5);
+    CHECK(ipndm(diffusion, trailing_grid(1)).stages.size() == 1);
+    CHECK_THROWS_AS(ipndm(diffusion, trailing_grid(5), {.order = 5}), std::invalid_argument);
+    CHECK_THROWS_AS(ipndm(diffusion, trailing_grid(5), {.order = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(lms(diffusion, trailing_grid(5), {.order = 0}), std::invalid_argument);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/repaint.hpp>
+
+#include <alphabar/backends/span.hpp>
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/sample.hpp>
+#include <doctest/doctest.h>
+#include <support/lambda_path.hpp>
+#include <support/table.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+using support::path_kind;
+
+TEST_CASE("the jumps of the paper: every stretch is walked jump_n_sample times")
+{
+    auto const diffusion = support::table();
+    plan const p = repaint(diffusion, leading_grid(6), {.jump_length = 2, .jump_n_sample = 3});
+    std::vector<double> times;
+    for (stage const& s : p.stages)
+        times.push_back(s.calls ? s.time / 166 : -1);
+    // jumps after the calls 2 and 0, twice each
+    CHECK(times == std::vector<double>{5, 4, 3, 2, -1, 3, 2, -1, 3, 2, 1, 0, -1, 1, 0, -1, 1, 0});
+    CHECK(std::ranges::count_if(repaint(diffusion, leading_grid(6), {.jump_n_sample = 1}).stages,
+                                [](stage const& s) { return !s.calls; }) == 0);
+    CHECK_THROWS_AS(repaint(diffusion, leading_grid(6), {.jump_length = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(repaint(diffusion, leading_grid(6), {.jump_n_sample = 0}), std::invalid_argument);
+}
+
+TEST_CASE("a jump is the forward process, on every path")
+{
+    for (path_kind kind : support::all_paths) {
+        noise_level const low = support::level_at(kind, 1.0), high = support::level_at(kind, -1.0);
+        plan const p = repaint({{3, high, low}, {0, low, high}});
+        stage const& up = p.stages[1];
+        CHECK(!up.calls);
+        CHECK(up.x[x] * low.alpha == Approx(high.alpha));
+        CHECK(std::hypot(up.x[x] * low.sigma, up.x[z]) == Approx(high.sigma));
+        CHECK(p.stages[0].masked.value() == low.alpha * d + low.sigma * z);
+    }
+}
+
+TEST_CASE("the known half is the data; the other half follows its conditional distribution")
+{
+    // x_0 = (u, v) with u, v ~ N(0, 1) and correlation c; u is known: v has mean c u and variance 1 - c^2
+    double const c = 0.8, known_u = 0.9;
+    std::size_t const n = 4000;
+    shape const s{{n, 2}};
+    std::vector<double> state(2 * n), data(2 * n), mask(2 * n);
+    for (std::size_t i = 0; i < 2 * n; i += 2)
+        data[i] = known_u, mask[i] = 1;
+    grid const g = support::grid_to_zero(path_kind::variance_preserving, 60, -3.0);
+    auto const deviation = [&](std::size_t jump_n_sample) {
+        plan const p =
+            repaint(support::lambda_path{path_kind::variance_preserving}, g,
+                    {.network = {.predicts = prediction::x_0}, .jump_length = 5, .jump_n_sample = jump_n_sample});
+        auto const x_view = view(state, s);
+        noise_stream const noise{.seed = 11};
+        draw_initial(p, noise, x_view);
+        sample(
+            p, x_view, noise,
+            [&](auto const& input, double lambda, auto& output) {
+                // E[x_0 | x] = alpha C (alpha^2 C + sigma^2)^-1 x for C = (1 c; c 1), in its eigenvectors (1, 1), (1, -1)
+                auto const [a, b] = support::level_at(path_kind::variance_preserving, lambda);
+                double const plus = a * (1 + c) / (a * a * (1 + c) + b * b),
+                             minus = a * (1 - c) / (a * a * (1 - c) + b * b);
+                for (std::size_t i = 0; i < 2 * n; i += 2) {
+                    double const sum = plus * (input.data[i] + input.data[i + 1]) / 2,
+                                 difference = minus * (input.data[i] - input.data[i + 1]) / 2;
+                    output.data[i] = sum + difference;
+                    output.data[i + 1] = sum - difference;
+                }
+            },
+            known(view(data, s), view(mask, s)));
+        double mean = 0, square = 0;
+        for (std::size_t i = 0; i < 2 * n; i += 2) {
+            CHECK(state[i] == known_u);
+            mean += state[i + 1] / static_cast<double>(n);
+            square += state[i + 1] * state[i + 1] / static_cast<double>(n);
+        }
+        return std::max(std::abs(mean - c * known_u), std::abs(square - mean * mean - (1 - c * c)));
+    };
+    CHECK(deviation(12) < 0.05);
+    CHECK(deviation(1) > 0.1); // without resampling the halves do not fit
+}
