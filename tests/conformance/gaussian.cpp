@@ -6,15 +6,21 @@
 #include "support.hpp"
 
 #include <alphabar/backends/span.hpp>
+#include <alphabar/grid/sigmas.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/p_sample.hpp>
 #include <alphabar/process/posterior.hpp>
 #include <alphabar/process/q_sample.hpp>
 #include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/ddpm.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/heun.hpp>
+#include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/rescale.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <tuple>
@@ -357,6 +363,105 @@ void ddim_over_times(verdict& v)
     v.compare("final", r.final);
 }
 
+// ---- lucidrains in continuous time, and its EDM ------------------------------------------------------------
+
+/// The log-SNR of a variant at a time.
+double log_snr(json const& given, double t)
+{
+    std::string const variant = at(given, "variant").get<std::string>();
+    if (variant == "continuous_linear")
+        return ab::log_snr_path<ab::log_snr_linear>{}.log_snr(t);
+    if (variant == "continuous_cosine" || variant == "v_param")
+        return ab::log_snr_path<ab::log_snr_cosine>{}.log_snr(t);
+    double const size = value(given, "image_size", 1.0), noise_d = value(given, "noise_d", size);
+    auto const shifted = [&](double d) {
+        return ab::log_snr_path<ab::log_snr_simple_cosine>{{.noise_d = d, .image_d = size}}.log_snr(t);
+    };
+    if (!given.contains("noise_d_low"))
+        return shifted(noise_d);
+    return t * shifted(number(given["noise_d_low"])) + (1 - t) * shifted(number(given["noise_d_high"]));
+}
+
+/// Ancestral steps through these times; no noise on the way to 0.
+array walked(json const& given, array const& times)
+{
+    std::string const variant = at(given, "variant").get<std::string>();
+    ab::ddpm_options o{.network = {.predicts = variant == "v_param" || variant == "simple_v"
+                                                   ? ab::prediction::v
+                                                   : ab::prediction::epsilon}};
+    if (value(given, "clip_denoised", true))
+        o.network.operation = {.what = ab::x0_operation::kind::clip, .bound = 1.0};
+    auto const level = [](double l) {
+        return ab::noise_level{std::sqrt(1 / (1 + std::exp(-l))), std::sqrt(1 / (1 + std::exp(l)))};
+    };
+    std::vector<ab::grid_step> steps;
+    for (std::size_t i = 0; i + 1 < times.size(); ++i) {
+        double const l = log_snr(given, times[i]);
+        steps.push_back({l, level(l), level(log_snr(given, times[i + 1]))});
+        o.noisy.push_back(times[i + 1] != 0);
+    }
+    extents const shape = shape_of(given);
+    std::size_t const n = size_of(shape);
+    return run({ab::ddpm(steps, o)}, initial(n, number(at(given, "initial_scale"))), shape,
+               model_named(at(given, "model").get<std::string>()),
+               [n](std::size_t s, std::size_t j) { return noise(n, s, j); })
+        .final;
+}
+
+/// [-1, 1] to [0, 1].
+array unnormalised(array x)
+{
+    for (double& v : x)
+        v = (std::clamp(v, -1.0, 1.0) + 1) / 2;
+    return x;
+}
+
+void continuous_p_sample(verdict& v)
+{
+    v.compare("sample", walked(v.given(), {number(at(v.given(), "time")), number(at(v.given(), "time_next"))}));
+}
+
+void continuous_p_sample_loop(verdict& v)
+{
+    auto const n = at(v.given(), "steps").get<std::size_t>();
+    array times;
+    for (std::size_t i = 0; i <= n; ++i)
+        times.push_back(1 - static_cast<double>(i) / static_cast<double>(n));
+    v.compare("final", unnormalised(walked(v.given(), times)));
+}
+
+/// Heun with churn, or DPM-Solver++(2M), on the Karras grid.
+void elucidated(verdict& v)
+{
+    json const& given = v.given();
+    ab::network_form network{.input = ab::network_input::edm,
+                             .sigma_data = number(at(given, "sigma_data")),
+                             .clock = ab::network_clock::edm};
+    auto const grid =
+        ab::karras_grid(at(given, "steps").get<std::size_t>(),
+                        {.rho = number(at(given, "rho")),
+                         .range = ab::sigma_range{number(at(given, "sigma_min")), number(at(given, "sigma_max"))}});
+    ab::plan p;
+    if (at(given, "function") == "sample") {
+        if (value(given, "clip_denoised", true))
+            network.operation = {.what = ab::x0_operation::kind::clip, .bound = 1.0};
+        p = ab::heun(ab::variance_exploding{}, grid,
+                     {.network = network,
+                      .churn = {.amount = number(at(given, "S_churn")),
+                                .low = number(at(given, "S_tmin")),
+                                .high = number(at(given, "S_tmax")),
+                                .noise_scale = number(at(given, "S_noise"))}});
+    } else {
+        p = ab::dpmpp_2m(ab::variance_exploding{}, grid, {.network = network});
+    }
+    extents const shape = shape_of(given);
+    std::size_t const n = size_of(shape);
+    recording const r = run({p}, initial(n, number(at(given, "initial_scale")) * p.initial_scale), shape,
+                            model_named(at(given, "model").get<std::string>()),
+                            [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
+    v.compare("final", unnormalised(r.final));
+}
+
 // ---- pieces of the likelihood -----------------------------------------------------------------------------
 
 /// A list of numbers, or a formula by name.
@@ -444,8 +549,12 @@ void replay_gaussian(verdict& v)
     };
     json const& given = v.given();
     std::string const name = at(given, "function").get<std::string>();
-    if (given.contains("variant"))
-        throw unsupported("lucidrains' " + given["variant"].get<std::string>() + " " + name);
+    static std::map<std::string, void (*)(verdict&)> const variants = {{"p_sample", continuous_p_sample},
+                                                                       {"p_sample_loop", continuous_p_sample_loop},
+                                                                       {"sample", elucidated},
+                                                                       {"sample_using_dpmpp", elucidated}};
+    if (auto const variant = variants.find(name); given.contains("variant") && variant != variants.end())
+        return variant->second(v);
     auto const function = functions.find(name);
     if (function == functions.end())
         throw unsupported(name);

@@ -49,6 +49,11 @@ inline forward_path forward_path_of(diffusers_config const& c)
         {"EulerAncestralDiscrete", exploding},
         {"HeunDiscrete", exploding},
         {"LMSDiscrete", exploding},
+        {"KDPM2Discrete", exploding},
+        {"KDPM2AncestralDiscrete", exploding},
+        {"DPMSolverSDE", exploding},
+        {"CMStochasticIterative", exploding},
+        {"DDPMWuerstchen", table},
         {"EDMEuler", exploding},
         {"EDMDPMSolverMultistep", exploding},
         {"CosineDPMSolverMultistep", exploding},
@@ -90,6 +95,13 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
     using detail::forward_path;
     forward_path const path = detail::forward_path_of(c);
     std::vector<diffusers_levels> levels;
+    if (c.class_name() == "DDPMWuerstchen") {
+        for (double t : times) {
+            noise_level const level = detail::wuerstchen_path(c).level(t);
+            levels.push_back({level, level});
+        }
+        return levels;
+    }
     if (path == forward_path::table) {
         std::vector<double> const alpha_bar = detail::diffusers_alpha_bar(c);
         for (double t : times) {

@@ -358,10 +358,15 @@ inline plan repaint_plan(plan_input const& in)
     return p;
 }
 
+inline log_snr_path<log_snr_wuerstchen> wuerstchen_path(diffusers_config const& c)
+{
+    return {{c.number("s"), c.number("scaler")}};
+}
+
 inline plan wuerstchen_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    log_snr_path<log_snr_wuerstchen> const path{{c.number("s"), c.number("scaler")}};
+    auto const path = wuerstchen_path(c);
     ddpm_options o{.network = {.predicts = prediction::epsilon}};
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i + 1 < g.times.size(); ++i) {
