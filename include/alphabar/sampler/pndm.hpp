@@ -56,14 +56,13 @@ struct pndm_call {
 ///     multistep     x' = T(x, Adams-Bashforth of order 1 to 4); without Runge-Kutta the second call is a correction of
 ///                   the first step, by (F_0 + F_1) / 2
 ///
-/// Throws std::invalid_argument as `output_step` and `network_call` do. Source: Liu et al. 2022, arXiv 2202.09778, (11)
-/// to (13) and algorithm 2.
+/// Outputs are remembered, not x_0: nothing is clipped. Throws std::invalid_argument as `output_step` and `network_call`
+/// do. Source: Liu et al. 2022, arXiv 2202.09778, (11) to (13) and algorithm 2.
 inline plan pndm(std::vector<pndm_call> const& calls, std::size_t runge_kutta, network_form network)
 {
     using namespace slots;
-    require(!calls.empty(), "pndm", "the number of calls", calls.size(), "at least 1 is needed");
-    require(runge_kutta % 4 == 0 && runge_kutta <= calls.size(), "pndm", "runge_kutta", runge_kutta,
-            "it must be a multiple of 4 and not above the number of calls");
+    require(!calls.empty() && runge_kutta % 4 == 0 && runge_kutta <= calls.size(), "pndm", "runge_kutta", runge_kutta,
+            "it must be a multiple of 4 and not above the number of calls, of which there is one at least");
     network.operation = {};
     plan p = empty_plan(network, {{0.0, calls[0].from, calls[0].to}}, "pndm");
     std::vector<std::size_t> kept; // the calls that begin a step
@@ -134,7 +133,7 @@ struct multistep_options {
 
 /// LMS, which is iPNDM-v: Adams-Bashforth of order 1, 2, ... `order` for the unequal steps that the grid has, in sigma /
 /// alpha, d(x / alpha) = epsilon d(sigma / alpha). Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al.
-/// 2024, arXiv 2312.00094 (its shipped iPNDM-v has another third weight, by a misplaced bracket, and order 2).
+/// 2024, arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
 template <noise_path Path, grid_for<Path> Spec>
 plan lms(Path const& path, Spec const& spec, multistep_options const& o = {})
 {

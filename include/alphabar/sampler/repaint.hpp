@@ -6,6 +6,7 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/ddim.hpp>
+#include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 
 #include <cstddef>

@@ -19,9 +19,8 @@ namespace alphabar {
 struct two_stage_options {
     network_form network{};
     churn_options churn{};
-    std::optional<double> eta{}; ///< of the ancestral step; 0 the ODE
-    std::optional<double>
-        middle{}; ///< r, in (0, 1]: how far into the step the second call is, in the variable of `form`
+    std::optional<double> eta{};    ///< of the ancestral step; 0 the ODE
+    std::optional<double> middle{}; ///< r, in (0, 1]: where in the step the second call is, in the variable of `form`
     std::optional<memory_form> form{}; ///< what is remembered
     bool noisy_middle = false;         ///< the step to the second call is ancestral too
     double noise_scale = 1.0;
