@@ -28,12 +28,12 @@ TEST_CASE(
     std::mt19937_64 engine(11);
     std::normal_distribution<double> normal;
     auto const draw = [&](std::uint32_t) {
-        support::state z(40000);
-        for (double& v : z)
+        support::state values(40000);
+        for (double& v : values)
             v = normal(engine);
-        return z;
+        return values;
     };
-    for (std::size_t steps : {1, 2, 5}) {
+    for (std::size_t steps : {1u, 2u, 5u}) {
         rectified_flow const path;
         std::vector<double> times;
         for (std::size_t i = 0; i < steps; ++i)
@@ -41,11 +41,11 @@ TEST_CASE(
         plan const p = consistency(path, times_grid(times), {.network = {.predicts = prediction::x_0}});
         CHECK(p.stages.size() == steps);
         CHECK(!draws_noise(p.stages.back()));
-        auto const network = [&](support::state x, double t) {
+        auto const network = [&](support::state state, double t) {
             auto const [alpha, sigma] = path.level(t);
-            for (double& v : x)
+            for (double& v : state)
                 v = mu + deviation / std::hypot(alpha * deviation, sigma) * (v - alpha * mu);
-            return x;
+            return state;
         };
         support::state const got = support::interpret(p, draw(0), network, draw);
         double mean = 0, square = 0;

@@ -21,10 +21,10 @@ TEST_CASE("LCM: the boundary scalings of the paper, then back up by noise")
     plan const p = lcm(diffusion, trailing_grid(4));
     for (std::size_t i = 0; i < 4; ++i) {
         stage const& s = p.stages[i];
-        double const u = 10 * s.time, d = 0.5;
+        double const u = 10 * s.time, deviation = 0.5, root = std::hypot(u, deviation);
         noise_level const to = i < 3 ? diffusion.level(p.stages[i + 1].time) : noise_level{1.0, 0.0};
-        CHECK(s.x[m(0)] == Approx(to.alpha * u / std::sqrt(u * u + d * d)));
-        CHECK(s.x[x] == Approx(to.alpha * d * d / (u * u + d * d)));
+        CHECK(s.x[m(0)] == Approx(to.alpha * u / root));
+        CHECK(s.x[x] == Approx(to.alpha * deviation * deviation / (root * root)));
         CHECK(s.x[z] == Approx(to.sigma));
     }
     CHECK(!draws_noise(p.stages[3]));

@@ -21,10 +21,10 @@ using support::state;
 
 namespace {
 
-using solver = plan (*)(support::lambda_path const&, grid const&, two_stage_options const&);
+using maker = plan (*)(support::lambda_path const&, grid const&, two_stage_options const&);
 struct named_solver {
     char const* name;
-    solver make;
+    maker make;
 };
 named_solver const solvers[] = {
     {"dpm_2", [](auto const& path, grid const& g, auto const& o) { return dpm_2(path, g, o); }},
@@ -38,11 +38,11 @@ named_solver const solvers[] = {
 
 TEST_CASE("without noise all are of order 2 on every path, for every middle")
 {
-    for (auto const& [name, make] : solvers)
+    for (named_solver const& solver : solvers)
         for (path_kind kind : support::all_paths)
             for (double middle : {0.5, 0.4, 0.9}) {
-                CAPTURE(name);
-                auto const made = [&](grid const& g) { return make({kind}, g, {.eta = 0.0, .middle = middle}); };
+                CAPTURE(solver.name);
+                auto const made = [&](grid const& g) { return solver.make({kind}, g, {.eta = 0.0, .middle = middle}); };
                 CHECK(support::measured_order(made, kind, true) == Approx(2.0).epsilon(0.06));
             }
 }
@@ -110,11 +110,11 @@ TEST_CASE("DPM-Solver++(2S) ancestral, step by step")
 
 TEST_CASE("with eta = 1 mean and covariance are kept")
 {
-    for (auto const& [name, make] : solvers)
+    for (named_solver const& solver : solvers)
         for (path_kind kind : support::all_paths) {
-            CAPTURE(name);
+            CAPTURE(solver.name);
             grid const g = support::grid_to_zero(kind, 150, -3.0);
-            CHECK(support::worst_deviation(make({kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
+            CHECK(support::worst_deviation(solver.make({kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
         }
 }
 
