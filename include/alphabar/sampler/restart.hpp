@@ -6,6 +6,7 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/sigmas.hpp>
+#include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
@@ -47,8 +48,8 @@ plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> c
         inner.levels.back() = low;
         std::vector<churned_step> again = churned_steps(path, inner, {});
         noise_level const high = inner.levels.front();
-        double const keep = high.alpha / low.alpha, kept = keep * low.sigma;
-        again.front().churn = {keep, o.noise_scale * std::sqrt((high.sigma - kept) * (high.sigma + kept))};
+        again.front().churn = make_forward_step(low, high);
+        again.front().churn->add *= o.noise_scale;
         auto const place = at - steps.begin() + 1;
         for (std::size_t k = 0; k < r.times; ++k)
             steps.insert(steps.begin() + place, again.begin(), again.end());
