@@ -43,6 +43,7 @@
 #include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/io/names.hpp>
 #include <alphabar/loss/densities.hpp>
+#include <alphabar/loss/frequency.hpp>
 #include <alphabar/loss/losses.hpp>
 #include <alphabar/noise/box_muller.hpp>
 #include <alphabar/noise/brownian.hpp>

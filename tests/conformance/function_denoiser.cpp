@@ -4,6 +4,7 @@
 #include "function.hpp"
 #include "process.hpp"
 
+#include <alphabar/loss/frequency.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 
@@ -145,6 +146,10 @@ function_table const& denoiser_functions()
         {"k-diffusion VDenoiser.t_to_sigma",
          [](verdict& v, json const& a) {
              v.compare("values", of_numbers(a, "t", [](double t) { return std::tan(t * std::numbers::pi / 2); }));
+         }},
+        {"k-diffusion freq_weight_nd",
+         [](verdict& v, json const& a) {
+             v.compare("values", ab::frequency_weights(shape_of(a), number(at(a, "scales"))));
          }},
         {"k-diffusion Denoiser.get_scalings", scalings<edm>},
         {"k-diffusion DiscreteEpsDDPMDenoiser.get_scalings", scalings<epsilon>},

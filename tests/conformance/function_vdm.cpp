@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Variational diffusion models: gamma, bins and their likelihood, the embedding of time.
+// Variational diffusion models' gamma, bins and embedding of time; EDM2's layers and averages.
 #include "function.hpp"
 
+#include <alphabar/denoiser/magnitude.hpp>
 #include <alphabar/process/vdm.hpp>
 #include <alphabar/schedule/continuous.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace conformance {
@@ -63,6 +65,36 @@ void embedding(verdict& v, json const& a)
     v.compare("values", values);
 }
 
+void sum(verdict& v, json const& a)
+{
+    ab::mp_weights const w = ab::mp_sum(number(at(a, "t")));
+    std::size_t const n = size_of(shape_of(a));
+    array values = values_named(a, "a", n);
+    array const b = values_named(a, "b", n);
+    for (std::size_t i = 0; i < n; ++i)
+        values[i] = w.a * values[i] + w.b * b[i];
+    v.compare("values", values);
+}
+
+/// Along the channels; b has the first ones of its array.
+void cat(verdict& v, json const& a)
+{
+    extents const shape = shape_of(a);
+    std::size_t const n = size_of(shape), channels = shape[1], taken = at(a, "b_channels").get<std::size_t>();
+    std::size_t const place = n / (shape[0] * channels);
+    ab::mp_weights const w = ab::mp_cat(channels, taken, number(at(a, "t")));
+    array const first = values_named(a, "a", n), second = values_named(a, "b", n);
+    array values;
+    for (std::size_t sample = 0; sample < shape[0]; ++sample) {
+        std::size_t const at = sample * channels * place;
+        for (std::size_t i = 0; i < channels * place; ++i)
+            values.push_back(w.a * first[at + i]);
+        for (std::size_t i = 0; i < taken * place; ++i)
+            values.push_back(w.b * second[at + i]);
+    }
+    v.compare("values", values);
+}
+
 } // namespace
 
 function_table const& vdm_functions()
@@ -72,6 +104,18 @@ function_table const& vdm_functions()
         {"vdm encode", [](verdict& v, json const& a) { v.compare("values", encoded(a)); }},
         {"vdm logprob", logprob},
         {"vdm get_timestep_embedding", embedding},
+        {"edm2 mp_silu",
+         [](verdict& v, json const& a) {
+             array values = values_named(a, "a", size_of(shape_of(a)));
+             std::ranges::transform(values, values.begin(), ab::mp_silu);
+             v.compare("values", values);
+         }},
+        {"edm2 mp_sum", sum},
+        {"edm2 mp_cat", cat},
+        {"edm2 exp_to_std",
+         [](verdict& v, json const& a) { v.compare("values", of_numbers(a, "exp", ab::ema_width)); }},
+        {"edm2 std_to_exp",
+         [](verdict& v, json const& a) { v.compare("values", of_numbers(a, "std", ab::ema_exponent)); }},
     };
     return functions;
 }

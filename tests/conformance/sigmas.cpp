@@ -85,6 +85,15 @@ array of_each(json const& a, Formula const& of)
     return values;
 }
 
+/// The entries at the indices of the case.
+array indexed(json const& a, std::span<double const> entries)
+{
+    array values;
+    for (json const& i : at(a, "index"))
+        values.push_back(entries[i.get<std::size_t>()]);
+    return values;
+}
+
 std::map<std::string, array (*)(json const&)> const& makers()
 {
     static std::map<std::string, array (*)(json const&)> const all = {
@@ -110,13 +119,7 @@ std::map<std::string, array (*)(json const&)> const& makers()
          [](json const& a) {
              return ab::iddpm_levels(at(a, "M").get<std::size_t>(), number(at(a, "C_1")), number(at(a, "C_2")));
          }},
-        {"iDDPMPrecond.u",
-         [](json const& a) {
-             array values;
-             for (json const& i : at(a, "index"))
-                 values.push_back(ab::iddpm_levels()[i.get<std::size_t>()]);
-             return values;
-         }},
+        {"iDDPMPrecond.u", [](json const& a) { return indexed(a, ab::iddpm_levels()); }},
         {"calculate_shift",
          [](json const& a) {
              return array{ab::flux_mu(number(at(a, "image_seq_len")), value(a, "base_seq_len", 256.0),
@@ -216,10 +219,7 @@ std::map<std::string, array (*)(json const&)> const& makers()
         {"get_snr",
          [](json const& a) {
              ab::gaussian_diffusion const table(ab::cosine_betas(at(a, "steps").get<std::size_t>()));
-             array values;
-             for (json const& i : at(a, "index"))
-                 values.push_back(table.snr(i.get<std::size_t>()));
-             return values;
+             return indexed(a, table[ab::table::snr]);
          }},
     };
     return all;
@@ -240,6 +240,17 @@ void replay_sigmas(verdict& v)
         v.compare("orders", array(orders.begin(), orders.end()));
         return v.compare("values", outer_times(solver_schedule(a), orders, at(a, "skip_type").get<std::string>(),
                                                number(at(a, "t_T")), number(at(a, "t_0"))));
+    }
+    if (name == "tables") {
+        std::size_t const N = at(a, "N").get<std::size_t>();
+        if (at(a, "sde") == "VE")
+            return v.compare(
+                "discrete_sigmas",
+                indexed(a, ab::make_ve_ladder(N, number(at(a, "sigma_min")), number(at(a, "sigma_max"))).sigma));
+        ab::gaussian_diffusion const table(ab::vp_sde_betas(N, number(at(a, "beta_min")), number(at(a, "beta_max"))));
+        v.compare("discrete_betas", indexed(a, table[ab::table::beta]));
+        v.compare("alphas_cumprod", indexed(a, table[ab::table::alpha_bar]));
+        return v.compare("sqrt_1m_alphas_cumprod", indexed(a, table[ab::table::sqrt_one_minus_alpha_bar]));
     }
     auto const maker = makers().find(name);
     if (maker == makers().end())

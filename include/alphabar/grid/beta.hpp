@@ -28,9 +28,7 @@ inline auto beta_law(beta_options const& o)
 /// All You Need), arXiv 2407.12173.
 inline auto beta_grid(std::size_t n, beta_options const& o = {})
 {
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, o.range, detail::beta_law(o), "beta_grid");
-    };
+    return sigma_grid(n, o.range, detail::beta_law(o), "beta_grid");
 }
 
 /// t = t_max q(1 - i / N): ComfyUI's form, which acts on the time, with round_times as it rounds (then times that fall together
@@ -38,9 +36,7 @@ inline auto beta_grid(std::size_t n, beta_options const& o = {})
 inline auto beta_time_grid(std::size_t n, beta_options o = {})
 {
     o.range.through_end = true;
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return time_grid(path, n, o.range, detail::beta_law(o), "beta_time_grid");
-    };
+    return time_grid(n, o.range, detail::beta_law(o), "beta_time_grid");
 }
 
 } // namespace alphabar

@@ -66,45 +66,45 @@ struct end_points {
 /// once: within 0.51 units in the last place of the exact value. u = 0 and u = 1 are sigma_max and sigma_min themselves.
 ///
 /// Throws std::invalid_argument unless N >= 1 and 0 < sigma_min < sigma_max < infinity.
-template <noise_path Path, class Law>
-grid sigma_grid(Path const& path, std::size_t n, sigma_range const& range, Law const& law, std::string_view function)
+template <class Law>
+auto sigma_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
 {
-    detail::end_points const ends(path, range);
-    double const high = range.sigma_max.value_or(sigma_of(path, ends.first.level));
-    double const low = range.sigma_min.value_or(sigma_of(path, ends.last.level));
-    require(std::isfinite(high), function, "sigma_max", high,
-            "it must be finite: give one where the path ends at alpha = 0");
-    require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
-    auto const at = law(double_double(low), double_double(high));
-    return detail::ramp(
-        path, n, range,
-        [&](double_double u) {
+    return [=]<noise_path Path>(Path const& path) -> grid {
+        detail::end_points const ends(path, range);
+        double const high = range.sigma_max.value_or(sigma_of(path, ends.first.level));
+        double const low = range.sigma_min.value_or(sigma_of(path, ends.last.level));
+        require(std::isfinite(high), function, "sigma_max", high,
+                "it must be finite: give one where the path ends at alpha = 0");
+        require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
+        auto const at = law(double_double(low), double_double(high));
+        auto const point = [&](double_double u) {
             grid_point p = u.high == 0.0   ? ends.first
                            : u.high == 1.0 ? ends.last
                                            : point_at_sigma(path, double_double(at(u)).high);
             if (range.round_times)
                 p.time = std::nearbyint(p.time);
             return p;
-        },
-        function);
+        };
+        return detail::ramp(path, n, range, point, function);
+    };
 }
 
 /// N calls at the times at(u), at = law(t_min, t_max), t_min and t_max the times of the range. Throws std::invalid_argument
 /// unless N >= 1 and the levels fall.
-template <noise_path Path, class Law>
-grid time_grid(Path const& path, std::size_t n, sigma_range const& range, Law const& law, std::string_view function)
+template <class Law>
+auto time_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
 {
-    detail::end_points const ends(path, range);
-    auto const at = law(double_double(ends.last.time), double_double(ends.first.time));
-    return detail::ramp(
-        path, n, range,
-        [&](double_double u) {
+    return [=]<noise_path Path>(Path const& path) -> grid {
+        detail::end_points const ends(path, range);
+        auto const at = law(double_double(ends.last.time), double_double(ends.first.time));
+        auto const point = [&](double_double u) {
             double const t = u.high == 0.0   ? ends.first.time
                              : u.high == 1.0 ? ends.last.time
                                              : double_double(at(u)).high;
             return point_at_time(path, range.round_times ? std::nearbyint(t) : t);
-        },
-        function);
+        };
+        return detail::ramp(path, n, range, point, function);
+    };
 }
 
 /// low + (high - low) f(1 - u): a law from a function that rises from f(0) = 0 to f(1) = 1.

@@ -45,9 +45,7 @@ inline std::vector<double> karras_levels(std::vector<double> places, double sigm
 inline auto karras_grid(std::size_t n, karras_options const& o = {})
 {
     require(o.rho > 0.0 && std::isfinite(o.rho), "karras_grid", "rho", o.rho, "it must be positive");
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(path, n, o.range, karras_law(o.rho), "karras_grid");
-    };
+    return sigma_grid(n, o.range, karras_law(o.rho), "karras_grid");
 }
 
 struct polyexponential_options {
@@ -55,22 +53,18 @@ struct polyexponential_options {
     sigma_range range{};
 };
 
-/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as
-/// sigma_grid does, and unless rho > 0.
+/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as sigma_grid does, and unless
+/// rho > 0.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
     require(o.rho > 0.0 && std::isfinite(o.rho), "polyexponential_grid", "rho", o.rho, "it must be positive");
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(
-            path, n, o.range,
-            [rho = o.rho](double_double low, double_double high) {
-                return [=, range = log(high / low)](double_double u) {
-                    double_double const ramp = double_double(1.0) - u;
-                    return low * exp((rho == 1.0 ? ramp : pow(ramp, rho)) * range);
-                };
-            },
-            "polyexponential_grid");
+    auto const law = [rho = o.rho](double_double low, double_double high) {
+        return [=, range = log(high / low)](double_double u) {
+            double_double const ramp = double_double(1.0) - u;
+            return low * exp((rho == 1.0 ? ramp : pow(ramp, rho)) * range);
+        };
     };
+    return sigma_grid(n, o.range, law, "polyexponential_grid");
 }
 
 /// Equal steps in log sigma, that is in lambda: also diffusers' use_lu_lambdas, dpm-solver's logSNR (with end = first and
@@ -85,17 +79,13 @@ inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
 /// Source: Sabour et al. 2024 (Align Your Steps), arXiv 2404.14507, theorem 3.1.
 inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 {
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(
-            path, n, range,
-            [](double_double low, double_double high) {
-                return [top = atan_over_half_pi(high), bottom = atan_over_half_pi(low)](double_double u) {
-                    auto const [sine, cosine] = sin_cos_half_pi(top + u * (bottom - top));
-                    return sine / cosine;
-                };
-            },
-            "kl_optimal_grid");
+    auto const law = [](double_double low, double_double high) {
+        return [top = atan_over_half_pi(high), bottom = atan_over_half_pi(low)](double_double u) {
+            auto const [sine, cosine] = sin_cos_half_pi(top + u * (bottom - top));
+            return sine / cosine;
+        };
     };
+    return sigma_grid(n, range, law, "kl_optimal_grid");
 }
 
 /// k-diffusion's get_sigmas_vp: sigma / alpha of EDM's form of the VP SDE at equal steps of time from 1 to `first_time`, for
@@ -103,16 +93,12 @@ inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 inline auto vp_grid(std::size_t n, edm_vp const& vp = {}, double first_time = 1e-3)
 {
     require(first_time > 0.0 && first_time < 1.0, "vp_grid", "first_time", first_time, "it must lie in (0, 1)");
-    return [n, vp, first_time]<noise_path Path>(Path const& path) -> grid {
-        return sigma_grid(
-            path, n, {.sigma_min = vp.sigma_ratio(first_time), .sigma_max = vp.sigma_ratio(1.0)},
-            [&](double_double, double_double) {
-                return [&](double_double u) {
-                    return vp.exact_sigma_ratio(double_double(1.0) + u * double_double::exact_sum(first_time, -1.0));
-                };
-            },
-            "vp_grid");
+    auto const law = [=](double_double, double_double) {
+        return [=](double_double u) {
+            return vp.exact_sigma_ratio(double_double(1.0) + u * double_double::exact_sum(first_time, -1.0));
+        };
     };
+    return sigma_grid(n, {.sigma_min = vp.sigma_ratio(first_time), .sigma_max = vp.sigma_ratio(1.0)}, law, "vp_grid");
 }
 
 /// Two arc-tangent segments that meet at half the range (RES4LYF's bong_tangent), with N + 1 levels down to 0: with M = N + 2
@@ -121,23 +107,19 @@ inline auto vp_grid(std::size_t n, edm_vp const& vp = {}, double first_time = 1e
 inline auto bong_tangent_grid(std::size_t n, sigma_range range = {})
 {
     range.through_end = true;
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        double const m = static_cast<double>(n) + 2.0, p = std::floor(3.0 * m / 5.0), joint = p - 1.0;
-        return sigma_grid(
-            path, n, range,
-            [=](double_double, double_double high) {
-                auto const segment = [m](double x, double first, double last, double pivot) {
-                    auto const a = [&](double y) { return std::atan(8.0 * (pivot - y) / m); };
-                    return 0.5 * (a(x) - a(last)) / (a(first) - a(last));
-                };
-                return [=](double_double u) {
-                    double const x = u.high * static_cast<double>(n);
-                    return high * double_double(x < joint ? 0.5 + segment(x, 0.0, joint, p)
-                                                          : segment(x, joint, m - 2.0, joint));
-                };
-            },
-            "bong_tangent_grid");
+    double const m = static_cast<double>(n) + 2.0, p = std::floor(3.0 * m / 5.0), joint = p - 1.0;
+    auto const segment = [m](double x, double first, double last, double pivot) {
+        auto const a = [&](double y) { return std::atan(8.0 * (pivot - y) / m); };
+        return 0.5 * (a(x) - a(last)) / (a(first) - a(last));
     };
+    auto const law = [=](double_double, double_double high) {
+        return [=](double_double u) {
+            double const x = u.high * (m - 2.0);
+            return high *
+                   double_double(x < joint ? 0.5 + segment(x, 0.0, joint, p) : segment(x, joint, m - 2.0, joint));
+        };
+    };
+    return sigma_grid(n, range, law, "bong_tangent_grid");
 }
 
 struct linear_quadratic_options {
@@ -156,22 +138,18 @@ inline auto linear_quadratic_grid(std::size_t n, linear_quadratic_options o = {}
     o.linear_steps = o.linear_steps > 0 ? o.linear_steps : n / 2;
     require(o.threshold_noise > 0.0 && o.threshold_noise < 1.0, "linear_quadratic_grid", "threshold_noise",
             o.threshold_noise, "it must lie in (0, 1)");
-    require(n == 1 || o.linear_steps < n, "linear_quadratic_grid", "linear_steps", o.linear_steps,
+    require(n <= 1 || o.linear_steps < n, "linear_quadratic_grid", "linear_steps", o.linear_steps,
             "it must be below N");
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        double const linear = static_cast<double>(o.linear_steps), rest = static_cast<double>(n) - linear;
-        double const slope = linear > 0.0 ? o.threshold_noise / linear : 0.0;
-        double const bend = (1.0 - o.threshold_noise - slope * rest) / (rest * rest);
-        return sigma_grid(
-            path, n, o.range,
-            [=](double_double, double_double high) {
-                return [=](double_double u) {
-                    double const x = u.high * (linear + rest), beyond = x > linear ? x - linear : 0.0;
-                    return high * double_double(1.0 - (slope * x + bend * beyond * beyond));
-                };
-            },
-            "linear_quadratic_grid");
+    double const linear = static_cast<double>(o.linear_steps), rest = static_cast<double>(n) - linear;
+    double const slope = linear > 0.0 ? o.threshold_noise / linear : 0.0;
+    double const bend = (1.0 - o.threshold_noise - slope * rest) / (rest * rest);
+    auto const law = [=](double_double, double_double high) {
+        return [=](double_double u) {
+            double const x = u.high * (linear + rest), beyond = x > linear ? x - linear : 0.0;
+            return high * double_double(1.0 - (slope * x + bend * beyond * beyond));
+        };
     };
+    return sigma_grid(n, o.range, law, "linear_quadratic_grid");
 }
 
 /// These noise levels, descending, in `sigma_of` the path.

@@ -131,7 +131,7 @@ template <noise_path Path>
 grid equal_intervals(Path const& path, std::size_t n, final_level end, std::string_view function)
 {
     std::optional<double> const low = end == final_level::zero ? std::optional(0.0) : std::nullopt;
-    return time_grid(path, n, {.sigma_min = low, .end = end, .through_end = true}, linear_law, function);
+    return time_grid(n, {.sigma_min = low, .end = end, .through_end = true}, linear_law, function)(path);
 }
 
 } // namespace detail
@@ -172,9 +172,7 @@ inline auto linspace_grid(std::size_t n, spacing_options const& o = {})
 /// for VP. Throws as time_grid does.
 inline auto normal_grid(std::size_t n, sigma_range const& range = {})
 {
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return time_grid(path, n, range, detail::linear_law, "normal_grid");
-    };
+    return time_grid(n, range, detail::linear_law, "normal_grid");
 }
 
 /// The same with u = i / N ("SGM Uniform"); dpm-solver's time_uniform with end = first.
@@ -188,17 +186,13 @@ inline auto sgm_uniform_grid(std::size_t n, sigma_range range = {})
 inline auto time_quadratic_grid(std::size_t n, sigma_range range = {.end = final_level::first})
 {
     range.through_end = true;
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return time_grid(
-            path, n, range,
-            [](double_double low, double_double high) {
-                return [top = sqrt(high), step = sqrt(low) - sqrt(high)](double_double u) {
-                    double_double const root = top + u * step;
-                    return root * root;
-                };
-            },
-            "time_quadratic_grid");
+    auto const law = [](double_double low, double_double high) {
+        return [top = sqrt(high), step = sqrt(low) - sqrt(high)](double_double u) {
+            double_double const root = top + u * step;
+            return root * root;
+        };
     };
+    return time_grid(n, range, law, "time_quadratic_grid");
 }
 
 /// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the times).
@@ -206,11 +200,8 @@ inline auto time_quadratic_grid(std::size_t n, sigma_range range = {.end = final
 inline auto smoothstep_grid(std::size_t n, sigma_range range = {})
 {
     range.through_end = true;
-    return [n, range]<noise_path Path>(Path const& path) -> grid {
-        return time_grid(path, n, range,
-                         between([](double_double v) { return v * v * (double_double(3.0) - scaled(v, 1)); }),
-                         "smoothstep_grid");
-    };
+    auto const s = [](double_double v) { return v * v * (double_double(3.0) - scaled(v, 1)); };
+    return time_grid(n, range, between(s), "smoothstep_grid");
 }
 
 /// The N times law(T, i), i = 0 ... N - 1, of a table. Throws std::invalid_argument unless 1 <= N <= T and the times fall.

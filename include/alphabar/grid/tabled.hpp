@@ -71,24 +71,18 @@ inline auto list_grid(std::size_t n, std::vector<double> list, list_options cons
     for (std::size_t i = 1; i < list.size(); ++i)
         require(list[i] < list[i - 1] && list[i] > 0.0, "list_grid", "a level", list[i],
                 "it must be positive and below the one before it");
-    return [n, list = std::move(list), o]<noise_path Path>(Path const& path) -> grid {
-        sigma_range const range{.sigma_min = list.back(), .sigma_max = list.front(), .through_end = o.through_end};
-        return sigma_grid(
-            path, n, range,
-            [&](double_double, double_double) {
-                return [&](double_double u) {
-                    double_double const at = u * double_double(static_cast<double>(list.size() - 1));
-                    if (o.nearest)
-                        return double_double(list[static_cast<std::size_t>(std::nearbyint(at.high))]);
-                    auto const j = static_cast<std::size_t>(at.high);
-                    double_double const w = at - double_double(static_cast<double>(j));
-                    if (w == double_double())
-                        return double_double(list[j]);
-                    return double_double(list[j]) * exp(w * log(double_double(list[j + 1]) / double_double(list[j])));
-                };
-            },
-            "list_grid");
+    sigma_range const range{.sigma_min = list.back(), .sigma_max = list.front(), .through_end = o.through_end};
+    auto const law = [list = std::move(list), nearest = o.nearest](double_double, double_double) {
+        return [&list, nearest](double_double u) {
+            double_double const at = u * double_double(static_cast<double>(list.size() - 1));
+            if (nearest)
+                return double_double(list[static_cast<std::size_t>(std::nearbyint(at.high))]);
+            auto const j = static_cast<std::size_t>(at.high);
+            double_double const w = at - double_double(static_cast<double>(j)), here(list[j]);
+            return w == double_double() ? here : here * exp(w * log(double_double(list[j + 1]) / here));
+        };
     };
+    return sigma_grid(n, range, law, "list_grid");
 }
 inline auto list_grid(std::size_t n, level_list which, list_options const& o = {})
 {

@@ -27,7 +27,8 @@ struct diffusers_levels {
 
 namespace detail {
 
-enum class forward_path { table, exploding, preserving, flow };
+/// of_time: sigma is the time itself in training times; reversed: sigma = 1 - time; ladder: sigma of a position in the VE ladder.
+enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder, wuerstchen };
 
 inline forward_path forward_path_of(diffusers_config const& c)
 {
@@ -57,6 +58,12 @@ inline forward_path forward_path_of(diffusers_config const& c)
         {"EDMEuler", exploding},
         {"EDMDPMSolverMultistep", exploding},
         {"CosineDPMSolverMultistep", exploding},
+        {"KDPM2Discrete", exploding},
+        {"KDPM2AncestralDiscrete", exploding},
+        {"DPMSolverSDE", exploding},
+        {"CMStochasticIterative", exploding},
+        {"ScoreSdeVe", ladder},
+        {"DDPMWuerstchen", wuerstchen},
         {"DPMSolverMultistep", preserving},
         {"DPMSolverMultistepInverse", preserving},
         {"DPMSolverSinglestep", preserving},
@@ -65,6 +72,10 @@ inline forward_path forward_path_of(diffusers_config const& c)
         {"FlowMatchEulerDiscrete", flow},
         {"FlowMatchHeunDiscrete", flow},
         {"FlowMatchLCM", flow},
+        {"HeliosDMD", flow},
+        {"FlowMapEulerDiscrete", of_time},
+        {"MiniMaxH3", reversed},
+        {"RFD4Proteina", reversed},
     };
     auto const path = paths.find(c.class_name());
     if (path == paths.end())
@@ -110,6 +121,23 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
             double const bar = alpha_bar[static_cast<std::size_t>(t)];
             noise_level const level{std::sqrt(bar), std::sqrt(1 - bar)};
             levels.push_back({level, level});
+        }
+        return levels;
+    }
+    if (path == forward_path::of_time || path == forward_path::reversed) {
+        for (double t : times) {
+            double const sigma = path == forward_path::reversed ? 1.0 - t : t / c.number("num_train_timesteps");
+            levels.push_back({{1.0 - sigma, sigma}, {1.0 - sigma, sigma}});
+        }
+        return levels;
+    }
+    if (path == forward_path::ladder) {
+        std::vector<double> const sigmas =
+            make_ve_ladder(detail::step_count(c, request), c.number("sigma_min"), c.number("sigma_max")).sigma;
+        for (double t : times) {
+            require(t >= 0 && t < static_cast<double>(sigmas.size()), "forward_levels", "a time", t,
+                    "it must be a position in the ladder of noise levels");
+            levels.push_back({{1.0, sigmas[static_cast<std::size_t>(t)]}, {1.0, sigmas[static_cast<std::size_t>(t)]}});
         }
         return levels;
     }
