@@ -28,7 +28,7 @@ struct diffusers_levels {
 namespace detail {
 
 /// of_time: sigma is the time itself in training times; reversed: sigma = 1 - time; ladder: sigma of a position in the VE ladder.
-enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder, wuerstchen };
+enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder };
 
 inline forward_path forward_path_of(diffusers_config const& c)
 {
@@ -63,7 +63,6 @@ inline forward_path forward_path_of(diffusers_config const& c)
         {"DPMSolverSDE", exploding},
         {"CMStochasticIterative", exploding},
         {"ScoreSdeVe", ladder},
-        {"DDPMWuerstchen", wuerstchen},
         {"DPMSolverMultistep", preserving},
         {"DPMSolverMultistepInverse", preserving},
         {"DPMSolverSinglestep", preserving},
