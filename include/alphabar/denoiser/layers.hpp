@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <complex>
 #include <cstddef>
+#include <cstdint>
+#include <type_traits>
 
 /// Before a loop of few turns, known when compiling, over packs that are to stay in registers.
 #if defined(__clang__)
@@ -40,37 +42,73 @@ template <int Lanes, class F>
             f(i);
 }
 
+/// How many input channels share a pack with all `Out` output channels: two where those fill half of the widest pack.
+/// Lane 2 o + h of such a pack belongs to output channel o and to input channel c + h.
+template <int Widest, int In, int Out>
+inline constexpr int fold = Widest == 16 && Out == 8 && In % 2 == 0 ? 2 : 1;
+
+/// `v` = the scalar at x, to be multiplied with a pack; or the two scalars there, in turn.
+template <class S>
+[[gnu::always_inline]] inline void repeat(S const* x, S& v)
+{
+    v = *x;
+}
+[[gnu::always_inline]] inline void repeat(float const* x, pack<float, 16>& v)
+{
+    v = (pack<float, 16>)(pack<std::int64_t, 8>{} + reinterpret_cast<packed_cell<std::int64_t, 1> const*>(x)->v);
+}
+template <class S, int Wide, int Fold>
+using repeated = pack<S, Fold == 1 ? 1 : Wide>;
+
 /// y = add + bias + conv(x, k): y[p][o] = add[p][o] + bias[o] + sum_tap sum_c x[p + tap][c] k[tap][c][o] for the nine
-/// taps around p, zeros outside. `bias` and `add` may be null; y may be add. A tile of pixels is held in registers.
+/// taps around p, zeros outside. `bias` and `add` may be null; y may be add. A tile of pixels is held in registers;
+/// each x that is read serves the three taps of a row.
 template <int In, int Out>
 struct conv_kernel {
-    template <class S, int Lanes, int Pixels, int Groups>
+    template <class S, int Lanes, int Fold, int Pixels, int Groups>
     [[gnu::always_inline]] static inline void tile(S const* x, S const* k, S const* bias, S const* add, S* y,
                                                    std::size_t row)
     {
-        pack<S, Lanes> sum[Pixels][Groups] = {};
-        for (int tap = 0; tap < 9; ++tap) {
-            S const* const x_tap = x + static_cast<std::size_t>(tap / 3) * row + tap % 3 * In;
-            for (int c = 0; c < In; ++c) {
-                S const* const weights = k + (tap * In + c) * Out;
+        constexpr int Wide = Lanes * Fold;
+        pack<S, Wide> sum[Pixels][Groups] = {};
+        for (int tap_row = 0; tap_row < 3; ++tap_row, x += row, k += 3 * In * Out)
+            for (int c = 0; c < In; c += Fold) {
+                pack<S, Wide> weights[3][Groups];
                 ALPHABAR_UNROLL
-                for (int p = 0; p < Pixels; ++p) {
+                for (int tap = 0; tap < 3; ++tap) {
                     ALPHABAR_UNROLL
                     for (int g = 0; g < Groups; ++g)
-                        sum[p][g] += x_tap[p * In + c] * at<Lanes>(weights + g * Lanes).v;
+                        weights[tap][g] = at<Wide>(k + (tap * In + c) * Out + g * Wide).v;
+                }
+                ALPHABAR_UNROLL
+                for (int i = 0; i < Pixels + 2; ++i) {
+                    repeated<S, Wide, Fold> here;
+                    repeat(x + i * In + c, here);
+                    ALPHABAR_UNROLL
+                    for (int tap = 0; tap < 3; ++tap)
+                        if (i - tap >= 0 && i - tap < Pixels) {
+                            ALPHABAR_UNROLL
+                            for (int g = 0; g < Groups; ++g)
+                                sum[i - tap][g] += here * weights[tap][g];
+                        }
                 }
             }
-        }
         ALPHABAR_UNROLL
         for (int p = 0; p < Pixels; ++p) {
             ALPHABAR_UNROLL
             for (int g = 0; g < Groups; ++g) {
                 int const i = p * Out + g * Lanes;
+                pack<S, Lanes> total;
+                if constexpr (Fold == 1)
+                    total = sum[p][g];
+                else
+                    total = __builtin_shufflevector(sum[p][g], sum[p][g], 0, 2, 4, 6, 8, 10, 12, 14) +
+                            __builtin_shufflevector(sum[p][g], sum[p][g], 1, 3, 5, 7, 9, 11, 13, 15);
                 if (bias)
-                    sum[p][g] += at<Lanes>(bias + g * Lanes).v;
+                    total += at<Lanes>(bias + g * Lanes).v;
                 if (add)
-                    sum[p][g] += at<Lanes>(add + i).v;
-                at<Lanes>(y + i).v = sum[p][g];
+                    total += at<Lanes>(add + i).v;
+                at<Lanes>(y + i).v = total;
             }
         }
     }
@@ -80,17 +118,27 @@ struct conv_kernel {
                                                   S* y)
     {
         constexpr int Lanes = lanes_for<Widest, Out>;
+        constexpr int Fold = fold<Widest, In, Out>;
         constexpr int Groups = Widest == 16 && Out / Lanes % 2 == 0 ? 2 : 1;
         constexpr int Large = Widest == 16 ? 14 : 7;
+        alignas(64) S folded[Fold == 1 ? 1 : 9 * In * Out];
+        if constexpr (Fold == 2) {
+            for (int i = 0; i < 9 * In * Out; i += 16) {
+                pack<S, 16> const two = at<16>(k + i).v;
+                at<16>(folded + i).v =
+                    __builtin_shufflevector(two, two, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+            }
+            k = folded;
+        }
         for (std::size_t row = 0; row < n; ++row)
             for (int first = 0; first < Out; first += Groups * Lanes) {
                 auto const tiles = [&]<int Pixels>(std::integral_constant<int, Pixels>,
                                                    std::size_t& column) __attribute__((always_inline)) {
                     for (; column + Pixels <= n; column += Pixels) {
                         std::size_t const i = pixel(n, Out, row, column) + static_cast<std::size_t>(first);
-                        tile<S, Lanes, Pixels, Groups>(x + pixel(n, In, row - 1, column - 1), k + first,
-                                                       bias ? bias + first : bias, add ? add + i : add, y + i,
-                                                       (n + 2) * In);
+                        tile<S, Lanes, Fold, Pixels, Groups>(x + pixel(n, In, row - 1, column - 1), k + first,
+                                                             bias ? bias + first : bias, add ? add + i : add, y + i,
+                                                             (n + 2) * In);
                     }
                 };
                 std::size_t column = 0;
@@ -137,37 +185,57 @@ struct conv_kernel<In, 1> {
 };
 
 /// Gradient of a convolution to its kernel, added to dk: dk[tap][c][o] += sum_p x[p + tap][c] dy[p][o]. Three taps of a
-/// row times some input channels are held in registers while all pixels pass.
+/// row times some input channels are held in registers while all pixels pass; the border of dy is zero.
 template <int In, int Out>
 struct conv_weights_kernel {
     template <class S, int Widest>
     [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S const* dy, S* dk)
     {
         constexpr int Lanes = lanes_for<Widest, Out>;
-        constexpr int Block = std::min(In, Widest == 16 ? 8 : 4); // input channels at a time
+        constexpr int Fold = fold<Widest, In, Out>, Wide = Lanes * Fold;
+        constexpr int Block = std::min(In / Fold, Widest == 16 ? 8 : 4); // packs of a tap
+        auto const read = [](S const* from, pack<S, Wide>& d) __attribute__((always_inline)) {
+            if constexpr (Fold == 1)
+                d = at<Wide>(from).v;
+            else {
+                pack<S, Lanes> const once = at<Lanes>(from).v;
+                d = __builtin_shufflevector(once, once, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+            }
+        };
         for (std::size_t tap_row = 0; tap_row < 3; ++tap_row)
-            for (int c = 0; c < In; c += Block)
+            for (int c = 0; c < In; c += Block * Fold)
                 for (int o = 0; o < Out; o += Lanes) {
-                    pack<S, Lanes> sum[3][Block] = {};
+                    pack<S, Wide> sum[3][Block] = {};
                     for (std::size_t row = 0; row < n; ++row) {
-                        S const* x_tap = x + pixel(n, In, row + tap_row - 1, std::size_t(0) - 1) + c;
-                        S const* dy_here = dy + pixel(n, Out, row, 0) + o;
-                        for (std::size_t column = 0; column < n; ++column, x_tap += In, dy_here += Out) {
-                            pack<S, Lanes> const d = at<Lanes>(dy_here).v;
+                        S const* x_here = x + pixel(n, In, row + tap_row - 1, 0) + c;
+                        S const* dy_next = dy + pixel(n, Out, row, 0) + o;
+                        pack<S, Wide> d[3] = {}; // of the pixel after x's, of x's, of the one before: taps 0, 1, 2
+                        read(dy_next, d[1]);
+                        for (std::size_t column = 0; column < n; ++column, x_here += In) {
+                            dy_next += Out;
+                            read(dy_next, d[0]);
                             ALPHABAR_UNROLL
-                            for (int tap = 0; tap < 3; ++tap) {
+                            for (int b = 0; b < Block; ++b) {
+                                repeated<S, Wide, Fold> here;
+                                repeat(x_here + b * Fold, here);
                                 ALPHABAR_UNROLL
-                                for (int b = 0; b < Block; ++b)
-                                    sum[tap][b] += x_tap[tap * In + b] * d;
+                                for (int tap = 0; tap < 3; ++tap)
+                                    sum[tap][b] += here * d[tap];
                             }
+                            d[2] = d[1], d[1] = d[0];
                         }
                     }
                     S* const here = dk + (static_cast<int>(tap_row) * 3 * In + c) * Out + o;
                     ALPHABAR_UNROLL
                     for (int tap = 0; tap < 3; ++tap) {
                         ALPHABAR_UNROLL
-                        for (int b = 0; b < Block; ++b)
-                            at<Lanes>(here + (tap * In + b) * Out).v += sum[tap][b];
+                        for (int b = 0; b < Block; ++b) {
+                            pack<S, Wide>& total = sum[tap][b];
+                            if constexpr (Fold == 2)
+                                total = __builtin_shufflevector(total, total, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9,
+                                                                11, 13, 15);
+                            at<Wide>(here + (tap * In + b * Fold) * Out).v += total;
+                        }
                     }
                 }
     }
