@@ -116,13 +116,14 @@ public:
         sum_type total = 0;
         for (sum_type const s : sums)
             total += s;
+        std::array<value_type const*, parts> terms{};
+        for (std::size_t part = 0; part < groups; ++part)
+            terms[part] = partial_[part].data();
         constexpr std::size_t block = 1 << 14;
         team_->for_each((gradient.size() + block - 1) / block, [&](std::size_t task) {
-            std::size_t const end = std::min(gradient.size(), (task + 1) * block);
-            std::copy(&partial_[0][task * block], partial_[0].data() + end, &gradient[task * block]);
-            for (std::size_t part = 1; part < groups; ++part)
-                for (std::size_t i = task * block; i < end; ++i)
-                    gradient[i] += partial_[part][i];
+            detail::run_kernel<detail::add_up_kernel, value_type>(best_isa(), groups, terms.data(), task * block,
+                                                                  std::min(gradient.size(), (task + 1) * block),
+                                                                  gradient.data());
         });
         return total / static_cast<sum_type>(static_cast<double>(x.size()));
     }

@@ -33,13 +33,33 @@ constexpr std::size_t map_size(std::size_t n, std::size_t channels) { return (n 
 
 namespace detail {
 
-/// f(pack) at every pack of the n x n pixels of a map: f gets the offset of the pack in the map.
-template <int Lanes, class F>
-[[gnu::always_inline]] inline void for_pixels(std::size_t n, std::size_t channels, F const& f)
+/// f.operator()<Lanes>(offset) for packs that cover each row of the n x n pixels of a map: the widest while they fit.
+template <int Widest, int C, class F>
+[[gnu::always_inline]] inline void for_pixels(std::size_t n, F const& f)
 {
-    for (std::size_t row = 0; row < n; ++row)
-        for (std::size_t i = pixel(n, channels, row, 0), end = i + n * channels; i < end; i += Lanes)
-            f(i);
+    for (std::size_t row = 0; row < n; ++row) {
+        std::size_t i = pixel(n, C, row, 0), end = i + n * C;
+        for (; i + Widest <= end; i += Widest)
+            f(std::integral_constant<int, Widest>{}, i);
+        if constexpr (C % Widest != 0)
+            for (; i < end; i += lanes_for<Widest, C>)
+                f(std::integral_constant<int, lanes_for<Widest, C>>{}, i);
+    }
+}
+
+/// The sum of a pack's lanes.
+template <class S, int Lanes>
+[[gnu::always_inline]] inline S sum_of(pack<S, Lanes> const& v)
+{
+    if constexpr (Lanes == 1)
+        return v;
+    else if constexpr (Lanes == 4)
+        return (v[0] + v[2]) + (v[1] + v[3]);
+    else if constexpr (Lanes == 8)
+        return sum_of<S, 4>(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
+    else
+        return sum_of<S, 8>(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                            __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
 /// How many input channels share a pack with all `Out` output channels: two where those fill half of the widest pack.
@@ -172,13 +192,7 @@ struct conv_kernel<In, 1> {
                             sum[tap] += at<Lanes>(x_tap + tap * In + c).v * at<Lanes>(weights + tap * In + c).v;
                     }
                 }
-                sum[0] += sum[1] + sum[2];
-                S total = bias ? *bias : S(0);
-                if constexpr (Lanes == 1)
-                    total += sum[0];
-                else
-                    for (int lane = 0; lane < Lanes; ++lane)
-                        total += sum[0][lane];
+                S const total = (bias ? *bias : S(0)) + sum_of<S, Lanes>(sum[0] + sum[1] + sum[2]);
                 y[i] = add ? add[i] + total : total;
             }
     }
@@ -297,11 +311,11 @@ struct silu_kernel {
     template <class S, int Widest>
     [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S* y, S* slope)
     {
-        constexpr int Lanes = lanes_for<Widest, C>;
-        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
-            pack<S, Lanes> const here = at<Lanes>(x + i).v;
-            silu<S, Lanes>(here, y + i, slope + i);
-        });
+        for_pixels<Widest, C>(n, [=]<int Lanes>(std::integral_constant<int, Lanes>, std::size_t i)
+                                     __attribute__((always_inline)) {
+                                         pack<S, Lanes> const here = at<Lanes>(x + i).v;
+                                         silu<S, Lanes>(here, y + i, slope + i);
+                                     });
     }
 };
 
@@ -323,15 +337,15 @@ struct relu_kernel {
     template <class S, int Widest>
     [[gnu::always_inline]] static inline void run(std::size_t n, S const* x, S* y, S* slope)
     {
-        constexpr int Lanes = lanes_for<Widest, C>;
-        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
-            pack<S, Lanes> const here = at<Lanes>(x + i).v;
-            if constexpr (Lanes == 1)
-                at<Lanes>(slope + i).v = S(std::real(here) > 0);
-            else
-                at<Lanes>(slope + i).v = here > S(0) ? pack<S, Lanes>{} + S(1) : pack<S, Lanes>{};
-            at<Lanes>(y + i).v = here * at<Lanes>(slope + i).v;
-        });
+        for_pixels<Widest, C>(
+            n, [=]<int Lanes>(std::integral_constant<int, Lanes>, std::size_t i) __attribute__((always_inline)) {
+                pack<S, Lanes> const here = at<Lanes>(x + i).v;
+                if constexpr (Lanes == 1)
+                    at<Lanes>(slope + i).v = S(std::real(here) > 0);
+                else
+                    at<Lanes>(slope + i).v = here > S(0) ? pack<S, Lanes>{} + S(1) : pack<S, Lanes>{};
+                at<Lanes>(y + i).v = here * at<Lanes>(slope + i).v;
+            });
     }
 };
 
@@ -341,11 +355,11 @@ struct activation_backward_kernel {
     template <class S, int Widest>
     [[gnu::always_inline]] static inline void run(std::size_t n, S const* dy, S const* slope, S const* add, S* dx)
     {
-        constexpr int Lanes = lanes_for<Widest, C>;
-        for_pixels<Lanes>(n, C, [=](std::size_t i) __attribute__((always_inline)) {
-            pack<S, Lanes> const d = at<Lanes>(dy + i).v * at<Lanes>(slope + i).v;
-            at<Lanes>(dx + i).v = add ? at<Lanes>(add + i).v + d : d;
-        });
+        for_pixels<Widest, C>(n, [=]<int Lanes>(std::integral_constant<int, Lanes>, std::size_t i)
+                                     __attribute__((always_inline)) {
+                                         pack<S, Lanes> const d = at<Lanes>(dy + i).v * at<Lanes>(slope + i).v;
+                                         at<Lanes>(dx + i).v = add ? at<Lanes>(add + i).v + d : d;
+                                     });
     }
 };
 
@@ -432,38 +446,49 @@ struct spread_kernel {
     }
 };
 
-inline constexpr std::size_t dense_tile = 8; // images at a time
+/// f(rows, images, i, m) for tiles that cover `in` rows of weights and `images` images: tiles of Rows x 8 while they fit.
+template <int Rows, class F>
+[[gnu::always_inline]] inline void for_tiles(std::size_t in, std::size_t images, F const& f)
+{
+    using one = std::integral_constant<int, 1>;
+    auto const of_images = [&](auto count, std::size_t m) __attribute__((always_inline)) {
+        std::size_t i = 0;
+        for (; i + Rows <= in; i += Rows)
+            f(std::integral_constant<int, Rows>{}, count, i, m);
+        for (; i < in; ++i)
+            f(one{}, count, i, m);
+    };
+    std::size_t m = 0;
+    for (; m + 8 <= images; m += 8)
+        of_images(std::integral_constant<int, 8>{}, m);
+    for (; m < images; ++m)
+        of_images(one{}, m);
+}
 
 /// y[m][o] = bias[o] + sum_i x[m][i] weights[i][o] for `images` images; `out` is a multiple of 16.
 struct dense_kernel {
-    template <class S, int Lanes, int Images>
-    [[gnu::always_inline]] static inline void tile(std::size_t in, std::size_t out, S const* weights, S const* bias,
-                                                   S const* x, S* y)
-    {
-        for (std::size_t o = 0; o < out; o += Lanes) {
-            pack<S, Lanes> sum[Images];
-            ALPHABAR_UNROLL
-            for (int m = 0; m < Images; ++m)
-                sum[m] = at<Lanes>(bias + o).v;
-            for (std::size_t i = 0; i < in; ++i) {
-                ALPHABAR_UNROLL
-                for (int m = 0; m < Images; ++m)
-                    sum[m] += x[static_cast<std::size_t>(m) * in + i] * at<Lanes>(weights + i * out + o).v;
-            }
-            ALPHABAR_UNROLL
-            for (int m = 0; m < Images; ++m)
-                at<Lanes>(y + static_cast<std::size_t>(m) * out + o).v = sum[m];
-        }
-    }
     template <class S, int Lanes>
     [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* weights,
                                                   S const* bias, S const* x, S* y)
     {
-        std::size_t m = 0;
-        for (; m + dense_tile <= images; m += dense_tile)
-            tile<S, Lanes, dense_tile>(in, out, weights, bias, x + m * in, y + m * out);
-        for (; m < images; ++m)
-            tile<S, Lanes, 1>(in, out, weights, bias, x + m * in, y + m * out);
+        for_tiles<1>(1, images,
+                     [=]<int Images>(auto, std::integral_constant<int, Images>, std::size_t, std::size_t first)
+                         __attribute__((always_inline)) {
+                             for (std::size_t o = 0; o < out; o += Lanes) {
+                                 pack<S, Lanes> sum[Images];
+                                 ALPHABAR_UNROLL
+                                 for (int m = 0; m < Images; ++m)
+                                     sum[m] = at<Lanes>(bias + o).v;
+                                 for (std::size_t i = 0; i < in; ++i) {
+                                     ALPHABAR_UNROLL
+                                     for (std::size_t m = 0; m < Images; ++m)
+                                         sum[m] += x[(first + m) * in + i] * at<Lanes>(weights + i * out + o).v;
+                                 }
+                                 ALPHABAR_UNROLL
+                                 for (std::size_t m = 0; m < Images; ++m)
+                                     at<Lanes>(y + (first + m) * out + o).v = sum[m];
+                             }
+                         });
     }
 };
 
@@ -473,29 +498,31 @@ struct dense_weights_kernel {
     [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* x,
                                                   S const* dy, S* dweights, S* dbias)
     {
-        for (std::size_t first = 0; first < images; first += dense_tile) {
-            std::size_t const count = std::min(dense_tile, images - first);
-            S const* const x_tile = x + first * in;
-            for (std::size_t o = 0; o < out; o += Lanes) {
-                pack<S, Lanes> d[dense_tile] = {};
-                for (std::size_t m = 0; m < count; ++m) {
-                    d[m] = at<Lanes>(dy + (first + m) * out + o).v;
-                    at<Lanes>(dbias + o).v += d[m];
-                }
-                for (std::size_t i = 0; i < in; ++i) {
-                    pack<S, Lanes> sum = at<Lanes>(dweights + i * out + o).v;
-                    if (count == dense_tile) {
-                        ALPHABAR_UNROLL
-                        for (std::size_t m = 0; m < dense_tile; ++m)
-                            sum += x_tile[m * in + i] * d[m];
-                    } else {
-                        for (std::size_t m = 0; m < count; ++m)
-                            sum += x_tile[m * in + i] * d[m];
-                    }
-                    at<Lanes>(dweights + i * out + o).v = sum;
-                }
-            }
-        }
+        constexpr int Most = Lanes == 16 ? 2 : 1;
+        for_tiles<Most>(in, images,
+                        [=]<int Rows, int Images>(std::integral_constant<int, Rows>,
+                                                  std::integral_constant<int, Images>, std::size_t i, std::size_t first)
+                            __attribute__((always_inline)) {
+                                S here[Images][Rows];
+                                for (std::size_t m = 0; m < Images; ++m)
+                                    for (std::size_t r = 0; r < Rows; ++r)
+                                        here[m][r] = x[(first + m) * in + i + r];
+                                for (std::size_t o = 0; o < out; o += Lanes) {
+                                    pack<S, Lanes> sum[Rows] = {};
+                                    ALPHABAR_UNROLL
+                                    for (std::size_t m = 0; m < Images; ++m) {
+                                        ALPHABAR_UNROLL
+                                        for (std::size_t r = 0; r < Rows; ++r)
+                                            sum[r] += here[m][r] * at<Lanes>(dy + (first + m) * out + o).v;
+                                    }
+                                    ALPHABAR_UNROLL
+                                    for (std::size_t r = 0; r < Rows; ++r)
+                                        at<Lanes>(dweights + (i + r) * out + o).v += sum[r];
+                                }
+                            });
+        for (std::size_t m = 0; m < images; ++m)
+            for (std::size_t o = 0; o < out; o += Lanes)
+                at<Lanes>(dbias + o).v += at<Lanes>(dy + m * out + o).v;
     }
 };
 
@@ -505,28 +532,28 @@ struct dense_backward_kernel {
     [[gnu::always_inline]] static inline void run(std::size_t in, std::size_t out, std::size_t images, S const* weights,
                                                   S const* dy, S* dx)
     {
-        for (std::size_t first = 0; first < images; first += dense_tile)
-            for (std::size_t i = 0; i < in; ++i) {
-                std::size_t const count = std::min(dense_tile, images - first);
-                pack<S, Lanes> sum[dense_tile] = {};
-                for (std::size_t o = 0; o < out; o += Lanes) {
-                    pack<S, Lanes> const w = at<Lanes>(weights + i * out + o).v;
-                    if (count == dense_tile) {
-                        ALPHABAR_UNROLL
-                        for (std::size_t m = 0; m < dense_tile; ++m)
-                            sum[m] += w * at<Lanes>(dy + (first + m) * out + o).v;
-                    } else {
-                        for (std::size_t m = 0; m < count; ++m)
-                            sum[m] += w * at<Lanes>(dy + (first + m) * out + o).v;
-                    }
-                }
-                for (std::size_t m = 0; m < count; ++m)
-                    if constexpr (Lanes == 1)
-                        dx[(first + m) * in + i] += sum[m];
-                    else
-                        for (int lane = 0; lane < Lanes; ++lane)
-                            dx[(first + m) * in + i] += sum[m][lane];
-            }
+        constexpr int Most = Lanes == 16 ? 2 : 1;
+        for_tiles<Most>(in, images,
+                        [=]<int Rows, int Images>(std::integral_constant<int, Rows>,
+                                                  std::integral_constant<int, Images>, std::size_t i, std::size_t first)
+                            __attribute__((always_inline)) {
+                                pack<S, Lanes> sum[Images][Rows] = {};
+                                for (std::size_t o = 0; o < out; o += Lanes) {
+                                    ALPHABAR_UNROLL
+                                    for (std::size_t m = 0; m < Images; ++m) {
+                                        ALPHABAR_UNROLL
+                                        for (std::size_t r = 0; r < Rows; ++r)
+                                            sum[m][r] += at<Lanes>(weights + (i + r) * out + o).v *
+                                                         at<Lanes>(dy + (first + m) * out + o).v;
+                                    }
+                                }
+                                ALPHABAR_UNROLL
+                                for (std::size_t m = 0; m < Images; ++m) {
+                                    ALPHABAR_UNROLL
+                                    for (std::size_t r = 0; r < Rows; ++r)
+                                        dx[(first + m) * in + i + r] += sum_of<S, Lanes>(sum[m][r]);
+                                }
+                            });
     }
 };
 

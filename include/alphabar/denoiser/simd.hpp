@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <complex>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -116,6 +117,25 @@ template <int Widest, int Channels>
 inline constexpr int lanes_for = Channels % Widest == 0 ? Widest : lanes_for<Widest / 2, Channels>;
 template <int Channels>
 inline constexpr int lanes_for<1, Channels> = 1;
+
+/// y[i] = x[0][i] + x[1][i] + ..., added in that order, for each i in [first, end).
+struct add_up_kernel {
+    template <class S, int Lanes>
+    [[gnu::always_inline]] static inline void run(std::size_t terms, S const* const* x, std::size_t first,
+                                                  std::size_t end, S* y)
+    {
+        auto const add = [=]<int L>(std::integral_constant<int, L>, std::size_t i) __attribute__((always_inline)) {
+            pack<S, L> sum = at<L>(x[0] + i).v;
+            for (std::size_t term = 1; term < terms; ++term)
+                sum += at<L>(x[term] + i).v;
+            at<L>(y + i).v = sum;
+        };
+        for (; first + Lanes <= end; first += Lanes)
+            add(std::integral_constant<int, Lanes>{}, first);
+        for (; first < end; ++first)
+            add(std::integral_constant<int, 1>{}, first);
+    }
+};
 
 #if defined(__x86_64__)
 template <class Kernel, class S, class... Args>
