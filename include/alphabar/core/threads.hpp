@@ -6,6 +6,8 @@
 #include <alphabar/core/error.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +20,15 @@
 
 namespace alphabar {
 
-/// `size` threads, the calling one among them; the others sleep between loops. A loop allocates nothing.
+/// `size` threads, the calling one among them; the others sleep between loops, 50 us after the last (at once where there
+/// are more than processors). A loop allocates nothing.
 ///
 /// One loop runs at a time: a second caller waits. A loop inside a loop of the same team runs on the thread that asks.
 class thread_team {
 public:
     /// Throws std::invalid_argument unless size lies in [1, 4096].
-    explicit thread_team(std::size_t size = std::max(1u, std::thread::hardware_concurrency())) : thrown_(checked(size))
+    explicit thread_team(std::size_t size = std::max(1u, std::thread::hardware_concurrency()))
+        : patience_(size > std::thread::hardware_concurrency() ? 0 : 50), thrown_(checked(size))
     {
         try {
             for (std::size_t member = 1; member < size; ++member)
@@ -77,6 +81,7 @@ public:
         }
         wake_.notify_all();
         guarded(0);
+        await([this] { return left_ == 0; });
         {
             std::unique_lock lock(mutex_);
             done_.wait(lock, [this] { return left_ == 0; });
@@ -112,9 +117,22 @@ private:
         return team;
     }
 
+    /// Looks out for 50 us, so that one short loop after another finds its threads awake: to wake one takes as long.
+    template <class Ready>
+    void await(Ready const& ready) const
+    {
+        using clock = std::chrono::steady_clock;
+        for (auto const end = clock::now() + patience_; !ready() && clock::now() < end;) {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+    }
+
     void serve(std::size_t member)
     {
         for (std::uint64_t seen = 0;;) {
+            await([&] { return leaving_ || round_ != seen; });
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] { return leaving_ || round_ != seen; });
             if (leaving_)
@@ -143,6 +161,7 @@ private:
             member.join();
     }
 
+    std::chrono::microseconds patience_;
     std::vector<std::exception_ptr> thrown_; ///< what each range of the loop has thrown
     std::vector<std::thread> members_;
     std::mutex loop_;
@@ -152,9 +171,9 @@ private:
     void (*call_)(void const*, std::size_t) = nullptr;
     void const* task_ = nullptr;
     std::size_t parts_ = 0;
-    std::size_t left_ = 0;
-    std::uint64_t round_ = 0;
-    bool leaving_ = false;
+    std::atomic<std::size_t> left_ = 0; // the mutex guards what is written below, too; it is read without for a while
+    std::atomic<std::uint64_t> round_ = 0;
+    std::atomic<bool> leaving_ = false;
 };
 
 } // namespace alphabar
