@@ -48,21 +48,33 @@ alphabar::grid karras(std::uint32_t calls) { return alphabar::make_grid(in_sigma
 
 constexpr std::array<sampler_kind, 11> kinds{{
     {"dpmpp_2m", "DPM-Solver++(2M)", 10, false,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_2m(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::dpmpp_2m(karras(n), {.network = f}));
+     }},
     {"dpmpp_2m_sde", "SDE-DPM-Solver++(2M)", 15, true,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_2m_sde(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::dpmpp_2m_sde(karras(n), {.network = f}));
+     }},
     {"dpmpp_3m", "DPM-Solver++(3M)", 10, false,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, dpmpp_3m(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::dpmpp_3m(karras(n), {.network = f}));
+     }},
     {"unipc", "UniPC", 10, false,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, unipc(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::unipc(karras(n), {.network = f}));
+     }},
     {"deis", "DEIS", 10, false,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, deis(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::deis(karras(n), {.network = f}));
+     }},
     {"sa_solver", "SA-Solver", 15, true,
-     [](std::uint32_t n, network_form const& f) { return on_path(in_sigma, sa_solver(karras(n), {.network = f})); }},
+     [](std::uint32_t n, network_form const& f) {
+         return on_path(in_sigma, alphabar::sa_solver(karras(n), {.network = f}));
+     }},
     // Two calls a step, one in the last.
     {"heun", "Heun", 19, false,
      [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, heun(karras((n + 1) / 2), {.network = f}));
+         return on_path(in_sigma, alphabar::heun(karras((n + 1) / 2), {.network = f}));
      }},
     // Equal steps of the flow's time, from sigma = 80.
     {"euler", "Euler", 10, false,
@@ -75,15 +87,15 @@ constexpr std::array<sampler_kind, 11> kinds{{
      }},
     {"euler_ancestral", "Euler ancestral", 20, true,
      [](std::uint32_t n, network_form const& f) {
-         return on_path(in_sigma, euler_ancestral(karras(n), {.network = f}));
+         return on_path(in_sigma, alphabar::euler_ancestral(karras(n), {.network = f}));
      }},
     {"ddim", "DDIM", 50, false,
      [](std::uint32_t n, network_form const& f) {
-         return on_path(tables(), ddim(tables(), alphabar::trailing_grid(n), {.network = f}));
+         return on_path(tables(), alphabar::ddim(tables(), alphabar::trailing_grid(n), {.network = f}));
      }},
     {"ddpm", "DDPM", 1000, true,
      [](std::uint32_t n, network_form const& f) {
-         return on_path(tables(), ddpm(tables(), alphabar::trailing_grid(n), {.network = f}));
+         return on_path(tables(), alphabar::ddpm(tables(), alphabar::trailing_grid(n), {.network = f}));
      }},
 }};
 
@@ -96,6 +108,9 @@ sampler_kind const& sampler_named(std::string const& name)
     return *std::ranges::find(kinds, name, &sampler_kind::name);
 }
 
-sampler fine_solution(network_form const& form) { return on_path(in_sigma, heun(karras(100), {.network = form})); }
+sampler fine_solution(network_form const& form)
+{
+    return on_path(in_sigma, alphabar::heun(karras(100), {.network = form}));
+}
 
 } // namespace mnist
