@@ -34,6 +34,21 @@ struct tensor_traits<drawn_tensor<T>> {
     static host_space space(drawn_tensor<T> const&) { return {}; }
 };
 
+namespace detail {
+
+/// The integers of [low, high), as functions that draw them see them. Throws std::invalid_argument where low >= high.
+struct integer_range {
+    std::uint64_t low, last; ///< the offset of the last one
+    integer_range(char const* function, std::int64_t from, std::int64_t high)
+        : low(static_cast<std::uint64_t>(from)), last(static_cast<std::uint64_t>(high) - low - 1)
+    {
+        require(from < high, function, "high", high, "it must be above low");
+    }
+    std::int64_t operator[](std::uint64_t offset) const { return static_cast<std::int64_t>(low + offset); }
+};
+
+} // namespace detail
+
 /// A generator with a state that writes standard normals of type T: randn(out) draws as many as `out` holds, and the next
 /// call goes on behind them.
 template <class G, class T>

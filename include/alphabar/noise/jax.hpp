@@ -175,16 +175,16 @@ void normal(key const& k, std::span<T> out)
 template <std::signed_integral Int>
 void randint(key const& k, std::span<Int> out, Int low, Int high)
 {
-    require(low < high, "jax::randint", "high", high, "it must be above low");
     using word = std::make_unsigned_t<Int>;
-    word const range = static_cast<word>(static_cast<word>(high) - static_cast<word>(low));
-    word factor = static_cast<word>((word{1} << 4 * sizeof(word)) % range);
-    factor = static_cast<word>(factor * factor % range);
+    alphabar::detail::integer_range const range("jax::randint", low, high);
+    word const number = static_cast<word>(range.last + 1);
+    word factor = static_cast<word>((word{1} << 4 * sizeof(word)) % number);
+    factor = static_cast<word>(factor * factor % number);
     auto const keys = split(k);
     for (std::size_t i = 0; i < out.size(); ++i) {
-        word const upper = bits<word>(keys[0], i, out.size()) % range,
-                   lower = bits<word>(keys[1], i, out.size()) % range;
-        out[i] = static_cast<Int>(static_cast<word>(low) + (upper * factor + lower) % range);
+        word const upper = bits<word>(keys[0], i, out.size()) % number,
+                   lower = bits<word>(keys[1], i, out.size()) % number;
+        out[i] = static_cast<Int>(range[static_cast<word>(upper * factor + lower) % number]);
     }
 }
 

@@ -304,15 +304,12 @@ public:
     /// std::invalid_argument where low >= high.
     void integers(std::span<std::int64_t> out, std::int64_t low, std::int64_t high)
     {
-        require(low < high, "numpy::generator::integers", "high", high, "it must be above low");
-        std::uint64_t const last = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) - 1;
-        for (std::int64_t& x : out) {
-            std::uint64_t const drawn = last == 0 ? 0
-                                        : last <= 0xffffffff
-                                            ? below_or_at(static_cast<std::uint32_t>(last), [&] { return word_32(); })
-                                            : below_or_at(last, [&] { return word_64(); });
-            x = static_cast<std::int64_t>(drawn + static_cast<std::uint64_t>(low));
-        }
+        alphabar::detail::integer_range const range("numpy::generator::integers", low, high);
+        for (std::int64_t& x : out)
+            x = range[range.last == 0 ? 0
+                      : range.last <= 0xffffffff
+                          ? below_or_at(static_cast<std::uint32_t>(range.last), [&] { return word_32(); })
+                          : below_or_at(range.last, [&] { return word_64(); })];
     }
     std::uint64_t word_64() { return engine_(); }
     /// Half a word of 64 bits, the lower one first; the other is kept.
@@ -413,15 +410,19 @@ public:
     /// randint(low, high): in [low, high). Throws std::invalid_argument where low >= high.
     void randint(std::span<std::int64_t> out, std::int64_t low, std::int64_t high)
     {
-        require(low < high, "numpy::random_state::randint", "high", high, "it must be above low");
-        std::uint64_t const last = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) - 1;
+        alphabar::detail::integer_range const range("numpy::random_state::randint", low, high);
+        std::uint64_t const last = range.last;
         std::uint64_t const mask = last == 0 ? 0 : ~std::uint64_t{0} >> std::countl_zero(last);
         for (std::int64_t& x : out) {
             std::uint64_t drawn = 0;
-            do
-                drawn = (last == 0 ? 0 : last <= 0xffffffff ? word() : std::uint64_t{word()} << 32 | word()) & mask;
-            while (drawn > last);
-            x = static_cast<std::int64_t>(drawn + static_cast<std::uint64_t>(low));
+            if (last > 0)
+                do {
+                    drawn = word();
+                    if (last > 0xffffffff)
+                        drawn = drawn << 32 | word();
+                    drawn &= mask;
+                } while (drawn > last);
+            x = range[drawn];
         }
     }
 

@@ -190,12 +190,10 @@ public:
     /// Integers in [low, high). Throws std::invalid_argument where low >= high.
     void randint(std::span<std::int64_t> out, std::int64_t low, std::int64_t high)
     {
-        require(low < high, "torch_cpu_generator::randint", "high", high, "it must be above low");
-        std::uint64_t const range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-        for (std::int64_t& x : out) {
-            std::uint64_t const drawn = (range < std::uint64_t{1} << 28 ? engine_() : word_64()) % range;
-            x = static_cast<std::int64_t>(drawn + static_cast<std::uint64_t>(low));
-        }
+        detail::integer_range const range("torch_cpu_generator::randint", low, high);
+        std::uint64_t const n = range.last + 1;
+        for (std::int64_t& x : out)
+            x = range[(n < std::uint64_t{1} << 28 ? engine_() : word_64()) % n];
     }
 
     /// 0 .. n - 1 in random order. Throws std::invalid_argument where n is above 2^32 / 20 (torch's other rule is not here).

@@ -93,16 +93,14 @@ public:
     /// Integers in [low, high). Throws std::invalid_argument where low >= high.
     void randint(std::span<std::int64_t> out, std::int64_t low, std::int64_t high)
     {
-        require(low < high, "torch_cuda_generator::randint", "high", high, "it must be above low");
-        std::uint64_t const range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-        auto const at = [=](std::uint64_t drawn) {
-            return static_cast<std::int64_t>(drawn % range + static_cast<std::uint64_t>(low));
-        };
-        if (range < std::uint64_t{1} << 28)
-            launch<4>(out, [&](words const& w, std::size_t m) { return at(w[m]); });
+        detail::integer_range const range("torch_cuda_generator::randint", low, high);
+        std::uint64_t const n = range.last + 1;
+        if (n < std::uint64_t{1} << 28)
+            launch<4>(out, [&](words const& w, std::size_t m) { return range[w[m] % n]; });
         else
-            launch<2>(out,
-                      [&](words const& w, std::size_t m) { return at(std::uint64_t{w[2 * m]} << 32 | w[2 * m + 1]); });
+            launch<2>(out, [&](words const& w, std::size_t m) {
+                return range[(std::uint64_t{w[2 * m]} << 32 | w[2 * m + 1]) % n];
+            });
     }
 
 private:
