@@ -42,6 +42,7 @@
 #include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/io/names.hpp>
+#include <alphabar/io/parameters.hpp>
 #include <alphabar/loss/densities.hpp>
 #include <alphabar/loss/frequency.hpp>
 #include <alphabar/loss/losses.hpp>

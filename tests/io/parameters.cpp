@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/io/parameters.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ab = alphabar;
+
+namespace {
+
+ab::gaussian_diffusion const sd = ab::stable_diffusion_path();
+
+std::string const whole_text =
+    "a photo, (a cat:1.2), \"quoted\"\n"
+    "second line\n"
+    "Negative prompt: blurry, Steps: many\n"
+    "bad hands\n"
+    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 18446744073709551615, Size: 512x768, "
+    "Model hash: 6ce0161689, Model: v1-5, Variation seed: 3, Variation seed strength: 0.1, Seed resize from: 256x384, "
+    "ENSD: 31337, RNG: NV, Clip skip: 2, Lora hashes: \"a: 12, \\\"b\\\\: 34\", "
+    "Hashes: {\"vae\": \"c6\", \"model\": \"6c\"}, TI: \"x\\ny\", Version: v1.10.1\n"
+    "Template: {a|b}, more";
+
+ab::parameter_error error_of(auto const& call)
+{
+    try {
+        call();
+    } catch (ab::parameter_error const& problem) {
+        return problem;
+    }
+    FAIL("nothing was thrown");
+    throw;
+}
+
+/// The plan of a line.
+ab::plan plan_of(std::string const& line, ab::webui_pass pass = ab::webui_pass::first)
+{
+    return named_plan(ab::parse_parameters(line), sd, {}, pass);
+}
+ab::plan at_sigma(ab::plan plan, double sigma)
+{
+    plan.initial_scale = sigma;
+    return plan;
+}
+
+} // namespace
+
+TEST_CASE("a whole text is read, in order, and nothing is lost")
+{
+    ab::generation_parameters const p = ab::parse_parameters(whole_text);
+    CHECK(p.prompt == "a photo, (a cat:1.2), \"quoted\"\nsecond line");
+    CHECK(p.negative_prompt == "blurry, Steps: many\nbad hands");
+    CHECK(p.rest == "Template: {a|b}, more");
+    REQUIRE(p.fields.size() == 18);
+    CHECK(p.fields[0].name == "Steps");
+    CHECK(p.fields[5].value == "512x768");
+    CHECK(p.text("Lora hashes") == "a: 12, \"b\\: 34");
+    CHECK(p.text("Hashes") == "{\"vae\": \"c6\", \"model\": \"6c\"}");
+    CHECK(p.text("TI") == "x\ny");
+    CHECK(p.text("Model") == "v1-5");
+    CHECK(p.find("Eta") == nullptr);
+    for (auto const& field : p.fields)
+        if (field.name != "Lora hashes" && field.name != "TI")
+            CHECK(whole_text.compare(field.byte, field.value.size(), field.value) == 0);
+    CHECK(p.guidance_scale() == 7.5);
+    CHECK(p.noise_source() == ab::webui_source::nv);
+    CHECK(*p.size() == std::pair<std::size_t, std::size_t>{512, 768});
+    ab::webui_seeds const seeds = p.seeds(2);
+    CHECK(seeds.seeds == std::vector<std::uint64_t>(2, 0xffffffffffffffff));
+    CHECK(seeds.subseeds == std::vector<std::uint64_t>{3, 4});
+    CHECK(seeds.subseed_strength == 0.1);
+    CHECK(seeds.resize_height == 48);
+    CHECK(seeds.resize_width == 32);
+    CHECK(seeds.eta_noise_seed_delta == 31337);
+}
+
+TEST_CASE("text and value are the same thing")
+{
+    for (std::string const& text :
+         {whole_text, std::string("Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42"),
+          std::string("cat\nSteps: 1, Sampler: LCM"), std::string("Negative prompt: dog\nSteps: 1, Sampler: LCM")}) {
+        ab::generation_parameters const p = ab::parse_parameters(text);
+        CHECK(ab::parse_parameters(to_text(p)) == p);
+        CHECK(to_text(ab::parse_parameters(to_text(p))) == to_text(p));
+    }
+    ab::generation_parameters p = ab::parse_parameters("Steps: 3, Sampler: Euler");
+    p.fields.push_back({"Odd", "a, b: \"c\"\\\r\n\t"});
+    CHECK(ab::parse_parameters(to_text(p)) == p);
+    CHECK(ab::parse_parameters("a\r\nNegative prompt: b\r\nSteps: 3, Sampler: Euler\r\n").text("Sampler") == "Euler");
+    CHECK(ab::parse_parameters("a cat\nSampler: Euler, Steps: 5, Seed: 1\n").prompt == "a cat"); // the last line
+    CHECK(ab::parse_parameters("Steps: 3, Extra: a, b, Seed: 1").text("Extra") == "a, b");
+}
+
+TEST_CASE("the sampler with its schedule, and without")
+{
+    double const top = sd.level(999).sigma;
+    CHECK(plan_of("Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 42") ==
+          at_sigma(ab::dpmpp_2m(sd, ab::karras_grid(20)), top));
+    CHECK(plan_of("Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras") ==
+          at_sigma(ab::dpmpp_2m(sd, ab::karras_grid(20)), top));
+    CHECK(plan_of("Steps: 20, Sampler: DPM++ 2M, Schedule type: Automatic") ==
+          at_sigma(ab::dpmpp_2m(sd, ab::karras_grid(20)), top));
+    CHECK(plan_of("Steps: 15, Sampler: Euler a, Schedule type: SGM Uniform, Eta: 0.67, Sigma noise: 1.01") ==
+          at_sigma(ab::euler_ancestral(sd, ab::sgm_uniform_grid(15), {.eta = 0.67, .noise_scale = 1.01}), top));
+    CHECK(plan_of("Steps: 15, Sampler: Heun, Sigma churn: 5, Sigma tmin: 0.1, Sigma tmax: 9, Schedule rho: 5, Schedule "
+                  "type: Karras, Schedule min sigma: 0.1, Schedule max sigma: 10") ==
+          at_sigma(ab::heun(sd, ab::karras_grid(15, {.rho = 5, .range = {.sigma_min = 0.1, .sigma_max = 10}}),
+                            {.churn = {.amount = 5, .low = 0.1, .high = 9}}),
+                   ab::variance_preserving_level(10).sigma));
+    CHECK(plan_of("Steps: 10, Sampler: UniPC, UniPC variant: bh2") == plan_of("Steps: 10, Sampler: UniPC bh2"));
+}
+
+TEST_CASE("image to image takes the last steps, Hires. fix has two runs")
+{
+    ab::plan const whole = plan_of("Steps: 20, Sampler: Euler");
+    ab::plan const part = plan_of("Steps: 20, Sampler: Euler, Denoising strength: 0.7");
+    REQUIRE(part.stages.size() == 15);
+    for (std::size_t i = 0; i < 15; ++i)
+        CHECK(part.stages[i].time == whole.stages[i + 5].time);
+    CHECK(plan_of("Steps: 20, Sampler: Euler, Denoising strength: 1").stages.size() == 20);
+    CHECK(plan_of("Steps: 20, Sampler: Euler, Denoising strength: 0.01").stages.size() == 1);
+    CHECK(plan_of("Steps: 20, Sampler: DDIM, Denoising strength: 0.7").stages.size() == 14);
+    // 31 levels instead of 30: with this sampler the WebUI counts from the first
+    CHECK(plan_of("Steps: 30, Sampler: Euler, Schedule type: DDIM, Denoising strength: 1").stages.size() == 31);
+    CHECK(plan_of("Steps: 30, Sampler: Euler, Schedule type: DDIM, Denoising strength: 0.5").stages.size() == 17);
+    CHECK(plan_of("Steps: 30, Sampler: DDIM, Denoising strength: 0.5").stages.size() == 15);
+    std::string const hires = "Steps: 20, Sampler: Euler, Denoising strength: 0.5, Hires upscale: 2, Hires steps: 8, "
+                              "Hires sampler: DPM++ 2M, Hires schedule type: Karras";
+    CHECK(plan_of(hires) == whole);
+    ab::plan const second = plan_of(hires, ab::webui_pass::hires); // the last 8 of 16
+    ab::plan const sixteen = named_plan("DPM++ 2M Karras", sd, 16);
+    REQUIRE(second.stages.size() == 8);
+    CHECK(second.stages[0].time == sixteen.stages[8].time);
+    CHECK(second.initial_scale == sd.level(second.stages[0].time).sigma);
+}
+
+TEST_CASE("bad input gives an error that names the field and its byte")
+{
+    struct bad {
+        std::string text, field;
+        std::string value; ///< what stands at the byte
+    };
+    auto const plan = [](std::string const& text) {
+        auto const pass = text.find("Hires") != text.npos ? ab::webui_pass::hires : ab::webui_pass::first;
+        return error_of([&] { (void)plan_of(text, pass); });
+    };
+    std::vector<bad> const cases = {
+        {"Steps: 2x, Sampler: Euler", "Steps", "2x"},
+        {"Steps: , Sampler: Euler", "Steps", ", Sampler"},
+        {"Steps: -1, Sampler: Euler", "Steps", "-1"},
+        {"Steps: 0, Sampler: Euler", "Steps", "0,"},
+        {"Steps: 1e9, Sampler: Euler", "Steps", "1e9"},
+        {"Steps: 99999999999999999999, Sampler: Euler", "Steps", "999"},
+        {"cat\nSteps: 20, Sampler: Euler, Eta: nan", "Eta", "nan"},
+        {"Steps: 20, Sampler: Euler, Eta: 1,5x: 3, Eta: 2", "Eta", "2"},
+        {"Steps: 20, Sampler: Euler, Schedule rho: 7 7", "Schedule rho", "7 7"},
+        {"Steps: 20, Sampler: Euler, Denoising strength: 1.5", "Denoising strength", "1.5"},
+        {"Steps: 20, Sampler: Euler, Denoising strength: 0", "Denoising strength", "0"},
+        {"Steps: 20, Sampler: Euler, Hires upscale: 2, Denoising strength: 1e-300", "Denoising strength", "1e-300"},
+        {"Steps: 20, Sampler: Euler, Discard penultimate sigma: yes", "Discard penultimate sigma", "yes"},
+        {"Steps: 20, Sampler: UniPC, UniPC order: 2", "UniPC order", "2"},
+        {"Steps: 20, Sampler: Euler, X: \"a", "X", "\"a"},
+        {"Steps: 20, Sampler: Euler, X: \"a\\q\"", "X", "\\q"},
+        {"Steps: 20, Sampler: Euler, X: \"\\ud800\"", "X", "\\ud8"},
+    };
+    for (bad const& c : cases) {
+        CAPTURE(c.text);
+        ab::parameter_error const problem = plan(c.text);
+        CHECK(problem.field() == c.field);
+        CHECK(c.text.compare(problem.byte(), c.value.size(), c.value) == 0);
+        CHECK(std::string(problem.what()).find(c.field) != std::string::npos);
+    }
+    CHECK(plan("Steps: 20").field() == "Sampler");
+    CHECK(plan("Sampler: Euler, Seed: 1, Size: 1x1").field() == "Steps");
+    auto const refused = [](std::string const& text) {
+        return error_of([&] { (void)ab::parse_parameters(text); }).field().empty();
+    };
+    CHECK(refused(""));
+    CHECK(refused("\n\n"));
+    CHECK(refused("just a prompt"));
+    CHECK(refused(": 3"));
+    CHECK(refused(std::string(100u << 20, 'x')));
+    ab::generation_parameters const p =
+        ab::parse_parameters("Steps: 3, Size: 5x, Size-2: x, RNG: QPU, Seed: -1, ENSD: a");
+    CHECK(error_of([&] { (void)p.size(); }).field() == "Size");
+    CHECK(error_of([&] { (void)p.size("Size-2"); }).field() == "Size-2");
+    CHECK(error_of([&] { (void)p.noise_source(); }).field() == "RNG");
+    CHECK(error_of([&] { (void)p.seeds(); }).field() == "ENSD");
+    CHECK(error_of([&] { (void)p.guidance_scale(); }).field() == "CFG scale");
+    CHECK_THROWS_WITH_AS((void)plan_of("Steps: 3, Sampler: DPM++ 2N"), doctest::Contains("DPM++ 2M"),
+                         std::invalid_argument);
+}
+
+TEST_CASE("the noise of the picture")
+{
+    ab::generation_parameters const p = ab::parse_parameters("Steps: 3, Sampler: Euler, Seed: 7, RNG: CPU");
+    ab::webui_noise<ab::torch_cpu_generator> const noise(p.seeds(), {1, 4, 8, 8});
+    std::vector<float> z(256);
+    ab::torch_cpu_generator(7).randn(std::span<float>(z));
+    CHECK(noise.initial().values == z);
+}
