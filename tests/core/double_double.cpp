@@ -85,6 +85,9 @@ TEST_CASE("ends are exact")
     CHECK(exp(double_double(-800.0)) == double_double());
     CHECK(exp(double_double(800.0)).high == std::numeric_limits<double>::infinity());
     CHECK(log(double_double()).high == -std::numeric_limits<double>::infinity());
+    CHECK(log(double_double(std::numeric_limits<double>::infinity())).high == std::numeric_limits<double>::infinity());
+    CHECK(std::isnan(log(double_double(std::numeric_limits<double>::quiet_NaN())).high));
+    CHECK(std::isnan(log(double_double(-1.0)).high));
     CHECK(sqrt(double_double()) == double_double());
     CHECK(ab::sin_half_pi(2.0) == double_double());
     CHECK(ab::cos_half_pi(-2.0) == double_double(-1.0));

@@ -133,3 +133,33 @@ TEST_CASE("what is not a scheduler's configuration is refused whole")
     CHECK(error_of(ddim("\"a\": " + std::string(100000, '{'))).why() == syntax);
     CHECK(error_of(ddim("\"a\": \"" + std::string(100u << 20, 'x') + "\"")).why() == syntax);
 }
+
+TEST_CASE("unknown fields are kept with their values")
+{
+    diffusers_config const config(ddim("\"skip_prk_steps\": true, \"future\": {\"a\": [1]}"));
+    CHECK(config.unknown() == nlohmann::json::parse(R"({"skip_prk_steps": true, "future": {"a": [1]}})"));
+}
+
+TEST_CASE("a bare NaN is called by its name")
+{
+    CHECK(std::string(error_of(ddim("\"beta_start\": NaN")).what()).find("NaN") != std::string::npos);
+    CHECK(std::string(error_of(ddim("\"trained_betas\": [0.1, NaN]")).what()).find("NaN") != std::string::npos);
+}
+
+TEST_CASE("bad bytes are refused")
+{
+    using enum config_error::kind;
+    for (std::string const& value :
+         {std::string("\"\xC0\xAF\""), std::string("\"\xff\""), std::string("\"\\ud800\""), std::string("\"a\0b\"", 5),
+          std::string("\"\xED\xA0\x80\""), std::string("'a'"), std::string("0x10"), std::string("01"),
+          std::string("+1"), std::string(".5"), std::string("1."), std::string("1,")}) {
+        config_error const problem = error_of(ddim("\"future\": " + value));
+        CHECK(problem.why() == syntax);
+        CHECK(problem.byte() <= ddim("\"future\": " + value).size());
+    }
+    CHECK(error_of(ddim("\"future\": 1e400")).why() == range);
+    CHECK(error_of(std::string(100u << 20, '[')).why() == syntax);
+    CHECK(error_of(std::string(100u << 20, '\0')).why() == syntax);
+    CHECK(error_of(ddim("\"a\": " + std::string(32, '[') + std::string(32, ']'))).why() == syntax);
+    CHECK(diffusers_config(ddim("\"a\": " + std::string(31, '[') + std::string(31, ']'))).unknown_fields().size() == 1);
+}

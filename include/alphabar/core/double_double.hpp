@@ -269,13 +269,15 @@ constexpr double_double sqrt(double_double a)
     return root + double_double(product_of(again.high, product_of(0.5, r)));
 }
 
-/// The natural logarithm of a > 0, relative to its own size also near 1; -infinity of 0.
+/// The natural logarithm of a > 0, relative to its own size also near 1; -infinity of 0, NaN of what is below.
 constexpr double_double log(double_double a)
 {
     using namespace detail;
     if (a.high == 0.0)
         return -std::numeric_limits<double>::infinity();
     int e = static_cast<int>(std::bit_cast<std::uint64_t>(a.high) >> 52) - 1023;
+    if (e > 1023) // infinite, NaN, or with a sign
+        return e == 1024 ? a.high : std::numeric_limits<double>::quiet_NaN();
     if (e == -1023) // a subnormal number
         return log(scaled(a, 64)) - double_double(64.0) * log_2;
     double_double m = e == 1023 ? scaled(scaled(a, -1022), -1) : scaled(a, -e);

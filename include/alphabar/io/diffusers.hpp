@@ -24,8 +24,9 @@ namespace alphabar {
 ///     auto const scheduler = read_diffusers_config("scheduler_config.json");
 ///     sample(scheduler.plan(20), x, noise, network);
 ///
-/// Its plans reproduce what the class computes, its known flaws included. Fields that the class does not know are
-/// ignored; config().unknown_fields() names them.
+/// Its plans reproduce what the class computes, its known flaws included; plan(20, {.correct = true}) and those of
+/// corrected() are right where the class is not (diffusers_config::corrected lists where). Fields that the class does not know
+/// are ignored; config().unknown_fields() names them.
 ///
 /// Every member throws config_error (kind unsupported, with the field) where the class or an option is outside this
 /// library, and std::invalid_argument where an argument is not allowed.
@@ -34,6 +35,7 @@ public:
     explicit diffusers_scheduler(diffusers_config config) : config_(std::move(config)) {}
 
     diffusers_config const& config() const { return config_; }
+    diffusers_scheduler corrected() const { return diffusers_scheduler(config_.corrected()); }
     /// What set_timesteps leaves.
     diffusers_grid grid(diffusers_request const& request) const { return set_timesteps(config_, request); }
     diffusers_grid grid(int num_inference_steps) const { return grid({.num_inference_steps = num_inference_steps}); }

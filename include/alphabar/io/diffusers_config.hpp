@@ -13,6 +13,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -126,6 +127,8 @@ public:
             what = "not JSON: " + what.substr(what.find(": ") + 2);
         else if (overflow)
             what = "the number does not fit a double";
+        if (position > 0 && text_.compare(position - 1, 3, "NaN") == 0)
+            what = "NaN, which Python writes, is not JSON and no value of a field";
         throw config_error(overflow ? config_error::kind::range : config_error::kind::syntax, field_,
                            position > 0 ? position - 1 : 0, what);
     }
@@ -210,14 +213,30 @@ inline std::vector<field_rule> const& field_rules()
         {"flow_shift", real, 0, infinity, true},
         {"shift", real, 0, infinity, true},
         {"shift_terminal", real, 0, 1, true},
-        {"sigma_min", real, 0, infinity, true},
-        {"sigma_max", real, 0, infinity, true},
-        {"sigma_data", real, 0, infinity, true},
+        {"sigma_min", real, 0, 1e30, true},
+        {"sigma_max", real, 0, 1e30, true},
+        {"sigma_data", real, 0, 1e30, true},
         {"rho", real, 0, infinity, true},
         {"tsr_k", real, 0, infinity, true},
         {"tsr_sigma", real, 0, infinity, true},
         {"sampling_eps", real, 0, 1, true},
         {"lambda_min_clipped", real, -infinity, infinity},
+        {"original_inference_steps", whole, 1, 10000},
+        {"beta_min", real, 0, 1e30},
+        {"beta_max", real, 0, 1e30, true},
+        {"s_churn", real, 0, 1e30},
+        {"s_noise", real, 0, 1e30},
+        {"eta", real, 0, 1e30},
+        {"s", real, 0, 1e30},
+        {"scaler", real, 0, 1e30, true},
+        {"snr", real, 0, 1e30, true},
+        {"snr_shift_scale", real, 0, 1e30, true},
+        {"timestep_scaling", real, 0, 1e30, true},
+        {"final_step_size_scale", real, 0, 1e30, true},
+        {"gamma", real, 0, 1e30, true},
+        {"eps", real, 0, 1, true},
+        {"t_lim_ode", real, 0, 1},
+        {"t_lim_ode_below", real, 0, 1},
         {"beta_schedule", word, 0, 0, false, "linear scaled_linear squaredcos_cap_v2 sigmoid exp laplace"},
         {"prediction_type", word, 0, 0, false, "epsilon sample v_prediction flow_prediction trigflow"},
         {"timestep_spacing", word, 0, 0, false, "linspace leading trailing"},
@@ -235,6 +254,8 @@ inline std::vector<field_rule> const& field_rules()
         {"noise_mode", word, 0, 0, false, "tan 1/t"},
         {"trained_betas", list, 0, 1, true},
         {"disable_corrector", list, 0, 10000},
+        {"stage_range", list, 0, 1},
+        {"skip_prk_steps", boolean},
         {"clip_sample", boolean},
         {"set_alpha_to_one", boolean},
         {"thresholding", boolean},
@@ -291,7 +312,38 @@ public:
 
     /// The class without its ending "Scheduler": "DDIM", "EulerDiscrete".
     std::string const& class_name() const { return class_name_; }
-    std::vector<std::string> const& unknown_fields() const { return unknown_; }
+    std::vector<std::string> unknown_fields() const
+    {
+        std::vector<std::string> names;
+        for (auto const& [name, value] : unknown_.items())
+            names.push_back(name);
+        return names;
+    }
+    /// The fields that the class does not know, with their values, as they stand in the file.
+    nlohmann::json const& unknown() const { return unknown_; }
+
+    /// This configuration, but everything made from it is mathematically right where diffusers is not:
+    ///
+    ///     times            not cut to integers; in exact arithmetic where they are integers; one step is at the noisiest time
+    ///     DDIM             a step goes to the next time, whatever the spacing; its inverse calls the network at the state's level
+    ///     DDPM             noise at every step but the last; `learned` is a log variance, `fixed_large_log` works
+    ///     Euler, EDMEuler  churn before the call
+    ///     LMS              the order counts from where the plan begins
+    ///     DPM-Solver(++)   order 3 has order 3, and its SDE the right constant
+    ///     SA-Solver        exact second-order weights
+    ///     flow matching    one shift; tokens go towards the data; UniPC starts at sigma = 1 itself
+    ///     laplace          alpha-bar where the class has its root
+    ///     EDM              sigmas among the arguments are noise levels
+    ///
+    /// What is a choice of the configuration (spacings, final levels, midpoint or bh1 rules) stays, and so does 2^-24 as the last
+    /// alpha-bar of zero terminal SNR, without which sigma would be infinite.
+    diffusers_config corrected() const
+    {
+        diffusers_config right = *this;
+        right.correct_ = true;
+        return right;
+    }
+    bool correct() const { return correct_; }
 
     /// Whether the class knows the field and it is not null.
     bool has(std::string_view name) const
@@ -387,7 +439,7 @@ private:
                     fail(config_error::kind::type, key, "is null; it must have a value");
                 fields_[key] = value;
             } else if (!key.starts_with('_')) {
-                unknown_.push_back(key);
+                unknown_[key] = value;
             }
         }
         for (detail::field_rule const& rule : detail::field_rules())
@@ -396,6 +448,9 @@ private:
         if (has("beta_start") && has("beta_end") && !has("trained_betas") && number("beta_start") > number("beta_end"))
             fail(config_error::kind::range, "beta_start",
                  "is " + shown(number("beta_start")) + "; it must not be above beta_end, " + shown(number("beta_end")));
+        std::vector<double> const edges = numbers("stage_range");
+        if (std::ranges::adjacent_find(edges, std::greater_equal{}) != edges.end())
+            fail(config_error::kind::range, "stage_range", "must rise");
         if (has("trained_betas") &&
             numbers("trained_betas").size() != static_cast<std::size_t>(integer("num_train_timesteps")))
             fail(config_error::kind::range, "trained_betas",
@@ -443,7 +498,8 @@ private:
     std::string class_name_;
     nlohmann::json fields_;
     std::map<std::string, std::size_t, std::less<>> bytes_;
-    std::vector<std::string> unknown_;
+    nlohmann::json unknown_ = nlohmann::json::object();
+    bool correct_ = false;
     std::size_t size_ = 0;
 };
 

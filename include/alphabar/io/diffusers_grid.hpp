@@ -160,7 +160,7 @@ inline beta_schedule diffusers_betas(diffusers_config const& c)
         return scaled_linear_betas(T, c.number("beta_start"), c.number("beta_end"));
     if (name == "sigmoid")
         return sigmoid_betas(T, c.number("beta_start"), c.number("beta_end"));
-    return name == "exp" ? exp_betas(T) : name == "laplace" ? laplace_betas(T) : cosine_betas(T);
+    return name == "exp" ? exp_betas(T) : name == "laplace" ? laplace_betas(T, 0.999, c.correct()) : cosine_betas(T);
 }
 
 /// The table of cumulative alphas of a class. Some classes take 2^-24 in place of the 0 of zero terminal SNR.
@@ -270,16 +270,6 @@ inline std::size_t step_count(diffusers_config const& c, diffusers_request const
     return static_cast<std::size_t>(*r.num_inference_steps);
 }
 
-/// `count` times of a table of T, descending, as NumPy makes them.
-inline std::vector<double> spaced_times(std::string const& spacing, std::size_t T, std::size_t count,
-                                        std::size_t offset, bool round)
-{
-    spacing_options const o{.steps_offset = offset, .rounded = round, .rounding = arithmetic::numpy};
-    return spacing == "linspace"  ? linspace_times(T, count, o)
-           : spacing == "leading" ? leading_times(T, count, o)
-                                  : trailing_times(T, count, o);
-}
-
 inline std::size_t table_length(diffusers_config const& c)
 {
     return static_cast<std::size_t>(c.integer("num_train_timesteps"));
@@ -289,11 +279,22 @@ inline std::size_t steps_offset(diffusers_config const& c)
     return static_cast<std::size_t>(c.integer("steps_offset", 0));
 }
 
+/// `count` times of a table of T, descending, as NumPy makes them.
+inline std::vector<double> spaced_times(diffusers_config const& c, std::string const& spacing, std::size_t T,
+                                        std::size_t count, bool round)
+{
+    spacing_options const o{.steps_offset = steps_offset(c),
+                            .rounded = round,
+                            .rounding = c.correct() ? arithmetic::exact : arithmetic::numpy};
+    return spacing == "linspace"  ? linspace_times(T, count, o)
+           : spacing == "leading" ? leading_times(T, count, o)
+                                  : trailing_times(T, count, o);
+}
+
 /// DDPM, DDIM (rounded) and the classes on sigmas (linspace not rounded).
 inline std::vector<double> class_times(diffusers_config const& c, diffusers_request const& r, bool round)
 {
-    return spaced_times(c.text("timestep_spacing", "leading"), table_length(c), step_count(c, r), steps_offset(c),
-                        round);
+    return spaced_times(c, c.text("timestep_spacing", "leading"), table_length(c), step_count(c, r), round);
 }
 
 inline std::vector<double> all_times(diffusers_config const& c)
@@ -361,7 +362,7 @@ inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request co
         if (auto const other = respaced_sigmas(c, g.sigmas.back(), g.sigmas.front(), n)) {
             g.sigmas = *other;
             g.times = times_at(g.sigmas, table);
-            if (c.flag("use_karras_sigmas") && c.class_name().starts_with("KDPM2"))
+            if (c.flag("use_karras_sigmas") && c.class_name().starts_with("KDPM2") && !c.correct())
                 g.times = rounded(g.times);
         }
     }
@@ -389,15 +390,17 @@ inline std::vector<double> solver_times(diffusers_config const& c, std::size_t n
 {
     std::string const spacing = c.text("timestep_spacing", "linspace");
     bool const up = c.class_name().ends_with("Inverse");
-    if (spacing == "trailing") {
+    if (spacing == "trailing" && !c.correct()) {
         double const stride = static_cast<double>(table_length(c)) / static_cast<double>(n);
         std::vector<double> const down = shifted(rounded(arange_down(static_cast<double>(last), stride)), -1);
         return up ? reversed(down) : down;
     }
-    std::vector<double> times = spaced_times(spacing, last, n + 1, steps_offset(c), true);
+    bool const whole = spacing == "trailing";
+    std::vector<double> times = spaced_times(c, spacing, last, whole ? n : n + 1, true);
     if (up)
         times = reversed(times);
-    times.pop_back();
+    if (!whole)
+        times.pop_back();
     return times;
 }
 
@@ -444,7 +447,7 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
     if (auto const other = respaced_sigmas(c, low, high, n)) {
         g.sigmas = *other;
         g.times = times_at(g.sigmas, table);
-        bool const round = c.flag("use_karras_sigmas") || c.flag("use_lu_lambdas");
+        bool const round = (c.flag("use_karras_sigmas") || c.flag("use_lu_lambdas")) && !c.correct();
         if (round && !(name == "DPMSolverMultistep" && c.text("beta_schedule") == "squaredcos_cap_v2"))
             g.times = rounded(g.times);
         if (uni && c.flag("use_flow_sigmas") && c.flag("use_karras_sigmas"))
@@ -461,7 +464,7 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
                                                       : flow_shifted(g.sigmas, flow_shift);
             if (c.has("shift_terminal"))
                 g.sigmas = stretched(g.sigmas, c.number("shift_terminal"));
-            if (std::abs(g.sigmas.front() - 1) < 1e-6)
+            if (std::abs(g.sigmas.front() - 1) < 1e-6 && !c.correct())
                 g.sigmas.front() -= 1e-6;
         } else {
             g.sigmas = linspace(1, 1 / T, n + 1);
@@ -483,7 +486,8 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
     if (!repeat_last && c.text("final_sigmas_type") != "sigma_min")
         final = 0;
     g.sigmas.push_back(final);
-    g.times = integer_times(g.times, inverse);
+    if (!c.correct())
+        g.times = integer_times(g.times, inverse);
     return g;
 }
 
@@ -502,11 +506,14 @@ inline diffusers_grid edm_grid(diffusers_config const& c, diffusers_request cons
                           : r.empty() ? static_cast<std::size_t>(c.integer("num_train_timesteps"))
                                       : step_count(c, r);
     diffusers_grid g;
-    if (c.text("sigma_schedule") == "karras")
+    if (c.correct() && r.sigmas)
+        g.sigmas = *r.sigmas;
+    else if (c.text("sigma_schedule") == "karras")
         g.sigmas = r.sigmas ? ramped_karras_sigmas(high, low, *r.sigmas, c.number("rho"))
                             : karras_sigmas(high, low, n, c.number("rho"));
     else
-        g.sigmas = reversed(exponential_sigmas(low, high, n)); // one step: sigma_min
+        g.sigmas = c.correct() ? exponential_sigmas(high, low, n)
+                               : reversed(exponential_sigmas(low, high, n)); // one step: sigma_min
     for (double sigma : g.sigmas)
         g.times.push_back(c.class_name().starts_with("Cosine") ? std::atan(sigma) * 2 / std::numbers::pi
                                                                : 0.25 * std::log(sigma));
@@ -530,8 +537,8 @@ inline diffusers_grid flow_grid(diffusers_config const& c, diffusers_request con
     } else if (r.empty()) {
         g.sigmas = shifted(all_times(c), 1);
     } else {
-        double const top = dynamic ? 1 : flow_shifted(1, shift), bottom = dynamic ? 1 / T : flow_shifted(1 / T, shift);
-        g.sigmas = linspace(top * T, bottom * T, step_count(c, r));
+        double const bottom = dynamic || c.correct() ? 1 / T : flow_shifted(1 / T, shift);
+        g.sigmas = linspace(dynamic ? T : flow_shifted(1, shift) * T, bottom * T, step_count(c, r));
     }
     if (!r.sigmas)
         for (double& sigma : g.sigmas)

@@ -53,6 +53,7 @@ struct diffusers_step {
     std::optional<double> r_timestep{}; ///< FlowMapEuler: one target for all calls
     std::size_t begin_index = 0;        ///< position in the times of the grid
     bool prev_timestep = false;         ///< UnCLIP: each step is told the next time of the grid; else it goes to t - 1
+    bool correct = false; ///< the right plan where diffusers' is not: that of the configuration's `corrected`
 };
 
 namespace detail {
@@ -171,9 +172,14 @@ inline ddpm_options ddpm_options_of(diffusers_config const& c)
                                                                {"fixed_large", ddpm_variance::fixed_large},
                                                                {"learned", ddpm_variance::learned},
                                                                {"learned_range", ddpm_variance::learned_range}};
-    auto const kind = kinds.find(c.text("variance_type"));
+    std::string const name = c.text("variance_type");
+    if (c.correct() && name == "fixed_large_log")
+        return {.network = network_of(c), .variance = ddpm_variance::fixed_large};
+    if (c.correct() && name == "learned")
+        return {.network = network_of(c), .variance = ddpm_variance::learned_log};
+    auto const kind = kinds.find(name);
     if (kind == kinds.end())
-        c.unsupported("variance_type", c.text("variance_type"));
+        c.unsupported("variance_type", name);
     return {.network = network_of(c), .variance = kind->second};
 }
 
@@ -184,10 +190,12 @@ inline plan ddpm_plan(plan_input const& in)
     ddpm_options o = ddpm_options_of(c);
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i < g.times.size(); ++i) {
-        bool const one = c.class_name() == "UnCLIP" ? !step.prev_timestep || i + 1 == g.times.size() : r.empty();
+        bool const told = c.class_name() != "UnCLIP" || c.correct();
+        bool const one = !told ? !step.prev_timestep || i + 1 == g.times.size() : r.empty();
         double const t = g.times[i], after = one ? t - 1 : i + 1 < g.times.size() ? g.times[i + 1] : -1;
         steps.push_back({t, level(t), level(after)});
-        o.noisy.push_back(t > 0);
+        if (!c.correct())
+            o.noisy.push_back(t > 0);
     }
     return ddpm(steps, o);
 }
@@ -202,8 +210,10 @@ inline std::vector<grid_step> ddim_steps(diffusers_config const& c, diffusers_re
     table_levels const level(c);
     double const stride = stride_of(c, r);
     std::vector<grid_step> steps;
-    for (double t : g.times)
-        steps.push_back({t, level(t), level(t - stride)});
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const t = g.times[i], next = i + 1 < g.times.size() ? g.times[i + 1] : -1.0;
+        steps.push_back({t, level(t), level(c.correct() ? next : t - stride)});
+    }
     return steps;
 }
 
@@ -226,8 +236,13 @@ inline plan ddim_inverse_plan(plan_input const& in)
     table_levels const level(c);
     double const stride = stride_of(c, r), last = c.integer("num_train_timesteps") - 1;
     std::vector<grid_step> steps;
-    for (double t : g.times)
-        steps.push_back({t, level(std::min(t - stride, last)), level(t)});
+    for (double before = -1.0; double t : g.times) {
+        if (c.correct())
+            steps.push_back({std::max(before, 0.0), level(before), level(t)});
+        else
+            steps.push_back({t, level(std::min(t - stride, last)), level(t)});
+        before = t;
+    }
     return ddim(steps, ddim_options_of(c, step));
 }
 
@@ -403,25 +418,36 @@ inline network_form edm_network_of(diffusers_config const& c)
             .sigma_data = c.number("sigma_data")};
 }
 
-inline plan churned_euler_plan(network_form const& network, diffusers_grid const& g, diffusers_step const& step)
+/// `clock`: sigma -> the network's time.
+template <class Clock>
+plan churned_euler_plan(network_form const& network, plan_input const& in, Clock clock)
 {
-    return euler(
-        variance_exploding{}, grid_of(g, sigma_path::exploding),
-        {.network = network,
-         .churn = {.amount = step.s_churn, .low = step.s_tmin, .high = step.s_tmax, .noise_scale = step.s_noise},
-         .churn_after_call = true});
+    auto const& [c, r, g, step] = in;
+    plan p =
+        euler(variance_exploding{}, grid_of(g, sigma_path::exploding),
+              {.network = network,
+               .churn = {.amount = step.s_churn, .low = step.s_tmin, .high = step.s_tmax, .noise_scale = step.s_noise},
+               .churn_after_call = !c.correct()});
+    for (stage& s : p.stages)
+        if (s.churn)
+            s.time = clock(s.time);
+    return p;
 }
 
 inline plan euler_plan(plan_input const& in)
 {
-    auto const& [c, r, g, step] = in;
-    return churned_euler_plan(ve_network_of(c), g, step);
+    auto const& c = in.config;
+    bool const continuous = c.text("timestep_type") == "continuous" && c.text("prediction_type") == "v_prediction";
+    return churned_euler_plan(ve_network_of(c), in, [&, table = std::vector<double>{}](double sigma) mutable {
+        if (table.empty())
+            table = ve_table(diffusers_alpha_bar(c));
+        return continuous ? 0.25 * std::log(sigma) : times_at({sigma}, table).front();
+    });
 }
 
 inline plan edm_euler_plan(plan_input const& in)
 {
-    auto const& [c, r, g, step] = in;
-    return churned_euler_plan(edm_network_of(c), g, step);
+    return churned_euler_plan(edm_network_of(in.config), in, [](double sigma) { return 0.25 * std::log(sigma); });
 }
 
 inline plan euler_ancestral_plan(plan_input const& in)
@@ -435,8 +461,17 @@ inline plan euler_ancestral_plan(plan_input const& in)
 inline plan lms_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    plan p = lms(variance_exploding{}, grid_of(g, sigma_path::exploding),
-                 {.network = ve_network_of(c), .order = step.order});
+    grid const levels = grid_of(g, sigma_path::exploding);
+    multistep_options const o{.network = ve_network_of(c), .order = step.order};
+    plan p = lms(variance_exploding{}, levels, o);
+    if (c.correct()) {
+        auto const first = static_cast<std::ptrdiff_t>(std::min(step.begin_index, g.times.size() - 1));
+        grid rest = levels;
+        rest.times.erase(rest.times.begin(), rest.times.begin() + first);
+        rest.levels.erase(rest.levels.begin(), rest.levels.begin() + first);
+        std::ranges::copy(lms(variance_exploding{}, rest, o).stages, p.stages.begin() + first);
+        return p;
+    }
     for (std::size_t i = step.begin_index; i < p.stages.size(); ++i) {
         std::vector<term> known;
         for (term const& t : p.stages[i].x.terms())
@@ -687,14 +722,16 @@ inline dpm_options dpm_options_of(diffusers_config const& c, diffusers_step cons
 {
     std::string const name = c.text("algorithm_type", "sde-dpmsolver++"); // the cosine class has no choice
     bool const sde = name.starts_with("sde"), plus = name.ends_with("++") || name == "deis";
+    bool const third = c.correct() && c.integer("solver_order") == 3;
     using rule = moment_rule;
     return {.network = network,
             .order = static_cast<unsigned>(c.integer("solver_order")),
             .form = plus ? memory_form::x_0 : memory_form::epsilon,
             .eta = sde ? 1.0 : 0.0,
-            .rule = rule{c.text("solver_type") == "heun" ? rule::two_nodes::exact : rule::two_nodes::midpoint,
-                         sde && plus ? rule::three_nodes::wrong_constant : rule::three_nodes::half_curvature},
-            .corrected_start = false,
+            .rule = third ? rule{}
+                          : rule{c.text("solver_type") == "heun" ? rule::two_nodes::exact : rule::two_nodes::midpoint,
+                                 sde && plus ? rule::three_nodes::wrong_constant : rule::three_nodes::half_curvature},
+            .corrected_start = third,
             .lower_order_final = c.flag("lower_order_final"),
             .euler_at_final = c.flag("euler_at_final"),
             .first = step.begin_index};
@@ -711,16 +748,17 @@ inline plan dpm_single_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     dpm_options const o = dpm_options_of(c, step, network_of(c));
     moment_rule rule{o.rule->two};
-    if (*o.eta != 0.0)
+    if (*o.eta != 0.0 && !c.correct())
         rule.three = moment_rule::three_nodes::wrong_constant_singlestep;
-    plan p = dpm_singlestep(solver_levels(c, g),
-                            {.network = o.network,
-                             .order = *o.order,
-                             .form = *o.form,
-                             .eta = *o.eta,
-                             .rule = {.last = rule, .inner = rule, .skip_middle = c.text("solver_type") != "heun"},
-                             .lower_order_final = o.lower_order_final,
-                             .first = step.begin_index});
+    plan p = dpm_singlestep(
+        solver_levels(c, g),
+        {.network = o.network,
+         .order = *o.order,
+         .form = *o.form,
+         .eta = *o.eta,
+         .rule = {.last = rule, .inner = rule, .skip_middle = c.text("solver_type") != "heun" && !c.correct()},
+         .lower_order_final = o.lower_order_final,
+         .first = step.begin_index});
     for (stage& call : p.stages) // which the class counts as steps
         call.ends_step = true;
     return p;
@@ -800,7 +838,7 @@ inline plan sa_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     bool const data = c.text("algorithm_type") == "data_prediction";
     moment_rule rule;
-    if (data)
+    if (data && !c.correct())
         rule.two = moment_rule::two_nodes::flat;
     return sa_solver(solver_levels(c, g), {.network = network_of(c),
                                            .predictor_order = static_cast<unsigned>(c.integer("predictor_order")),
@@ -887,6 +925,8 @@ inline std::vector<std::string> diffusers_classes()
 /// std::invalid_argument where an argument is not allowed.
 inline plan make_plan(diffusers_config const& config, diffusers_request const& request, diffusers_step const& step = {})
 {
+    if (step.correct && !config.correct())
+        return make_plan(config.corrected(), request, step);
     auto const maker = detail::plan_makers().find(config.class_name());
     if (maker == detail::plan_makers().end())
         config.unsupported("_class_name", config.class_name());
@@ -924,7 +964,7 @@ inline std::vector<plan> batch_step_plans(diffusers_config const& c, diffusers_r
 
 /// FlowMatchEulerDiscreteScheduler with per_token_timesteps, the grid's times times a weight: one plan a token. Every
 /// token goes to the grid's next lower sigma, with the wrong sign of dt that the class has: the state moves away from
-/// the data.
+/// the data, unless the configuration is a `corrected` one.
 inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_request const& request,
                                          std::vector<double> const& weights)
 {
@@ -944,7 +984,7 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
                                 detail::level_of(there, detail::sigma_path::flow)};
             stage s = ancestral_stage(detail::flow_network, one, {{one.to.alpha, 0.0}, one.to.sigma});
             if (!c.flag("stochastic_sampling"))
-                s.x = slots::x + (here - there) * F();
+                s.x = slots::x + (c.correct() ? there - here : here - there) * F();
             plans[k].stages.push_back(s);
         }
         number_draws(plans[k]);

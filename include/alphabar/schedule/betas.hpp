@@ -226,18 +226,19 @@ constexpr beta_schedule exp_betas(std::size_t T = 1000, double max_beta = 0.999)
 }
 
 /// alpha_bar_betas of sqrt(r / (1 + r)), log r = -1/2 sgn(1/2 - t) log(1 - 2 |1/2 - t| + 1e-6). This is diffusers' "laplace": its function is
-/// sqrt(alpha-bar) where alpha-bar is meant. Hang et al. 2024, arXiv 2407.03297, table 1.
-constexpr beta_schedule laplace_betas(std::size_t T = 1000, double max_beta = 0.999)
+/// sqrt(alpha-bar) where alpha-bar is meant, which `squared` gives. Hang et al. 2024, arXiv 2407.03297, table 1.
+constexpr beta_schedule laplace_betas(std::size_t T = 1000, double max_beta = 0.999, bool squared = false)
 {
     return alpha_bar_betas(
         T,
-        [](double_double t) {
+        [=](double_double t) {
             double_double const half(0.5), one(1.0), centred = half - t;
             bool const first = !(centred < double_double());
             double_double const distance = first ? centred : -centred;
             double_double const u = one - scaled(distance, 1) + double_double(1e-6);
             double_double const root = sqrt(u); // r = 1 / root before the middle, root after it
-            return first ? sqrt(one / (one + root)) : sqrt(root / (one + root));
+            double_double const bar = (first ? one : root) / (one + root);
+            return squared ? bar : sqrt(bar);
         },
         max_beta, "laplace_betas");
 }

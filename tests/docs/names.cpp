@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+//
+// Writes docs/names.md from the tables of the code: names FILE. As a test: names --check FILE, which fails where the page is old.
+#include <alphabar/io/diffusers.hpp>
+#include <alphabar/io/names.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace ab = alphabar;
+
+namespace {
+
+using path = ab::gaussian_diffusion;
+
+std::string number(double value)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3g", value);
+    return text;
+}
+
+std::string name_of(ab::slot s)
+{
+    char const* const letters[] = {"x", "y", "F", "m", "z", "d"};
+    std::string name = letters[static_cast<std::size_t>(s.what)];
+    bool const counted = s.what == ab::slot::kind::memory || (s.what == ab::slot::kind::output && s.index > 0);
+    return counted ? name + "(" + std::to_string(s.index) + ")" : name;
+}
+
+/// "0.9 x - 0.1 m(0)".
+std::string shown(ab::row const& row)
+{
+    std::string text;
+    for (ab::term const& t : row.terms()) {
+        std::string const factor = number(std::abs(t.coefficient));
+        text += text.empty() ? t.coefficient < 0 ? "-" : "" : t.coefficient < 0 ? " - " : " + ";
+        text += (factor == "1" ? "" : factor + " ") + name_of(t.from);
+    }
+    return text.empty() ? "0" : text;
+}
+
+std::string shown(ab::stage const& s)
+{
+    std::string text;
+    auto const say = [&](std::string const& what) { text += (text.empty() ? "" : "; ") + what; };
+    if (s.churn)
+        say("x <- " + number(s.churn->keep) + " x + " + number(s.churn->add) + " z");
+    bool remembers = false;
+    for (ab::term const& t : s.x.terms())
+        remembers = remembers || t.from.what == ab::slot::kind::memory;
+    if (s.calls && (remembers || s.operation.what != ab::x0_operation::kind::none)) {
+        ab::row const m = (s.memory.x * ab::slots::x + s.memory.other * ab::slots::F()).pruned();
+        say(std::string(s.operation.what == ab::x0_operation::kind::none ? "m(0) = " : "m(0) = clip of ") + shown(m));
+    }
+    say("x' = " + shown(s.x));
+    if (s.y)
+        say("y' = " + shown(*s.y));
+    return text;
+}
+
+std::string quoted(std::string_view code)
+{
+    std::string text(code);
+    for (std::size_t at; (at = text.find("detail::")) != text.npos;)
+        text.erase(at, 8);
+    for (std::size_t at = 0; (at = text.find('|', at)) != text.npos; at += 2)
+        text.insert(at, "\\");
+    return "`" + text + "`";
+}
+
+std::string names(std::string_view all)
+{
+    std::string text;
+    for (std::string_view name : ab::detail::names_of(all))
+        text += (text.empty() ? "" : ", ") + std::string(name);
+    return text;
+}
+
+bool close(double a, double b) { return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)}); }
+bool close(ab::row const& a, ab::row const& b)
+{
+    for (ab::row const* one : {&a, &b})
+        for (ab::term const& t : one->terms())
+            if (!close(a[t.from], b[t.from]))
+                return false;
+    return true;
+}
+bool same(ab::plan const& a, ab::plan const& b)
+{
+    if (a.stages.size() != b.stages.size())
+        return false;
+    for (std::size_t i = 0; i < a.stages.size(); ++i) {
+        ab::stage const &s = a.stages[i], &t = b.stages[i];
+        if (!close(s.x, t.x) || !close(s.time, t.time) || !close(s.memory.x, t.memory.x) ||
+            !close(s.memory.other, t.memory.other) || s.y.has_value() != t.y.has_value() || (s.y && !close(*s.y, *t.y)))
+            return false;
+    }
+    return true;
+}
+
+/// The names of the table whose solvers, on the class's own grid, make this plan.
+std::string names_with(ab::plan const& p, ab::diffusers_config const& c, ab::diffusers_grid const& g)
+{
+    using ab::detail::sigma_path;
+    std::string found;
+    for (auto const& solver : ab::named_solvers<ab::variance_exploding>())
+        for (sigma_path on : {sigma_path::exploding, sigma_path::preserving, sigma_path::flow}) {
+            try {
+                ab::grid levels{.times = g.times, .levels = {}, .direction = ab::grid::course::as_given};
+                if (g.sigmas.size() > g.times.size()) {
+                    levels = ab::detail::grid_of(g, on);
+                } else {
+                    ab::detail::table_levels const level(c);
+                    for (double t : g.times)
+                        levels.levels.push_back(level(t));
+                    levels.levels.push_back(level(-1));
+                }
+                ab::network_form network = ab::detail::network_of(c);
+                if (on == sigma_path::exploding && g.sigmas.size() > g.times.size())
+                    network.input = ab::network_input::variance_preserving;
+                if (solver.flow || !same(p, solver.make({}, levels, {.network = network})))
+                    continue;
+            } catch (std::exception const&) {
+                continue;
+            }
+            found += (found.empty() ? "" : ", ") + std::string(ab::detail::names_of(solver.names).front());
+            break;
+        }
+    return found;
+}
+
+void write(std::ostream& out)
+{
+    out << "# Names, and the plans that they stand for\n\n"
+           "This page is written by tests/docs/names.cpp from the tables of the code, and a test compares the two.\n\n"
+           "```cpp\n"
+           "#include <alphabar/io/names.hpp>\n"
+           "auto const path = ab::stable_diffusion_path();\n"
+           "auto const plan = ab::named_plan(\"DPM++ 2M Karras\", path, 20);\n"
+           "auto const other = ab::named_plan(\"dpmpp_2m_sde_gpu sgm_uniform\", path, 20, {.from = "
+           "ab::software::comfyui});\n"
+           "```\n\n"
+           "Case, spaces, underscores and hyphens do not matter, + is p, and `sample_`, `get_sigmas_`, `k_` before and "
+           "`_gpu` behind a name are left out.\n\n"
+           "## Samplers of the WebUI, Forge, ComfyUI and k-diffusion\n\n"
+           "In the plans g is the grid and o the `name_options`; eta is 1 in a stochastic solver and 0 in DDIM unless "
+           "given. The schedule is the one that the WebUI takes where none is named; \"drops\" says who makes N + 1 "
+           "levels and leaves out the last but one. k-diffusion's functions are `sample_` and the name.\n\n"
+           "| names | plan | schedule | drops | |\n|---|---|---|---|---|\n";
+    for (auto const& row : ab::named_solvers<path>())
+        out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | " << quoted(row.call) << " | "
+            << row.schedule << " | "
+            << (row.discards == 0   ? ""
+                : row.discards == 1 ? "WebUI"
+                : row.discards == 2 ? "ComfyUI"
+                                    : "both")
+            << " | " << row.note << " |\n";
+    out << "\n## Schedules\n\n| names | whose | grid |\n|---|---|---|\n";
+    for (auto const& row : ab::named_schedules<path>())
+        out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | "
+            << (row.of == 1 ? "WebUI" : "all others") << " | " << quoted(row.call) << " |\n";
+    out << "\n## Classes of diffusers\n\n"
+           "`ab::read_diffusers_config(\"scheduler_config.json\").plan(20)` makes the plan that a class computes. "
+           "Below are "
+           "its numbers with the class's own defaults and 8 steps, in the fourth call: x is the state, F the network's "
+           "output, m(0), m(1), ... what is remembered of this call and the ones before it, y the anchor, z noise. The "
+           "names are those of the table above whose solver makes the same plan on the class's grid.\n\n"
+           "| class | calls | the fourth | names |\n|---|---|---|---|\n";
+    for (auto const& [name, maker] : ab::detail::plan_makers()) {
+        out << "| " << name << "Scheduler | ";
+        ab::diffusers_scheduler const scheduler =
+            ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"}");
+        try {
+            ab::plan const plan = scheduler.plan(8);
+            std::size_t const at = std::min<std::size_t>(3, plan.stages.size() - 1);
+            std::size_t calls = 0;
+            for (ab::stage const& s : plan.stages)
+                calls += s.calls;
+            out << calls << " | " << shown(plan.stages[at]) << " | "
+                << names_with(plan, scheduler.config(), scheduler.grid(8));
+        } catch (std::exception const&) {
+            out << " | needs more than its name | ";
+        }
+        out << " |\n";
+    }
+}
+
+} // namespace
+
+int main(int count, char** arguments)
+{
+    if (count < 2)
+        return std::fputs("names [--check] FILE\n", stderr), 2;
+    std::ostringstream page;
+    write(page);
+    if (std::string_view(arguments[1]) != "--check") {
+        std::ofstream(arguments[1]) << page.str();
+        return 0;
+    }
+    std::ifstream file(arguments[count - 1]);
+    std::string const now{std::istreambuf_iterator<char>(file), {}};
+    if (now == page.str())
+        return 0;
+    std::fprintf(stderr, "%s is old; write it again: docs.names %s\n", arguments[count - 1], arguments[count - 1]);
+    return 1;
+}
