@@ -104,35 +104,54 @@ bool same(ab::plan const& a, ab::plan const& b)
     return true;
 }
 
-/// The names of the table whose solvers, on the class's own grid, make this plan.
+/// A grid whose levels stand once: classes of two calls a step list them twice.
+ab::diffusers_grid once(ab::diffusers_grid const& g)
+{
+    if (g.sigmas.size() < 4 || g.sigmas[1] != g.sigmas[2])
+        return g;
+    ab::diffusers_grid single;
+    for (std::size_t i = 0; i < g.times.size(); i += 2)
+        single.times.push_back(g.times[i]), single.sigmas.push_back(g.sigmas[i]);
+    single.sigmas.push_back(g.sigmas.back());
+    return single;
+}
+
+/// The names of the table whose solvers, on the class's own grid and with its kind of network, make this plan.
 std::string names_with(ab::plan const& p, ab::diffusers_config const& c, ab::diffusers_grid const& g)
 {
     using ab::detail::sigma_path;
-    std::string found;
+    bool const table = g.sigmas.size() <= g.times.size();
+    std::vector<ab::network_form> networks{ab::detail::network_of(c), ab::detail::flow_network,
+                                           ab::detail::flow_network};
+    networks.back().output_scale = -1;
+    if (!table && !c.has("sigma_data"))
+        networks.push_back(ab::detail::ve_network_of(c));
+    if (c.has("sigma_data"))
+        networks.push_back(ab::detail::edm_network_of(c));
+    std::vector<std::string> found;
     for (auto const& solver : ab::named_solvers<ab::variance_exploding>())
-        for (sigma_path on : {sigma_path::exploding, sigma_path::preserving, sigma_path::flow}) {
-            try {
-                ab::grid levels{.times = g.times, .levels = {}, .direction = ab::grid::course::as_given};
-                if (g.sigmas.size() > g.times.size()) {
-                    levels = ab::detail::grid_of(g, on);
-                } else {
-                    ab::detail::table_levels const level(c);
-                    for (double t : g.times)
-                        levels.levels.push_back(level(t));
-                    levels.levels.push_back(level(-1));
+        for (sigma_path on : {sigma_path::exploding, sigma_path::preserving, sigma_path::flow})
+            for (ab::network_form const& network : networks)
+                try {
+                    ab::grid levels{.times = g.times, .levels = {}, .direction = ab::grid::course::as_given};
+                    if (table) {
+                        ab::detail::table_levels const level(c);
+                        for (double t : g.times)
+                            levels.levels.push_back(level(t));
+                        levels.levels.push_back(level(-1));
+                    } else {
+                        levels = ab::detail::grid_of(g, on);
+                    }
+                    std::string const name(ab::detail::names_of(solver.names).front());
+                    if (!solver.flow && same(p, solver.make({}, levels, {.network = network})) &&
+                        std::ranges::find(found, name) == found.end())
+                        found.push_back(name);
+                } catch (std::exception const&) { // not this solver
                 }
-                ab::network_form network = ab::detail::network_of(c);
-                if (on == sigma_path::exploding && g.sigmas.size() > g.times.size())
-                    network.input = ab::network_input::variance_preserving;
-                if (solver.flow || !same(p, solver.make({}, levels, {.network = network})))
-                    continue;
-            } catch (std::exception const&) {
-                continue;
-            }
-            found += (found.empty() ? "" : ", ") + std::string(ab::detail::names_of(solver.names).front());
-            break;
-        }
-    return found;
+    std::string text;
+    for (std::string const& name : found)
+        text += (text.empty() ? "" : ", ") + name;
+    return text;
 }
 
 void write(std::ostream& out)
@@ -164,7 +183,7 @@ void write(std::ostream& out)
     out << "\n## Schedules\n\n| names | whose | grid |\n|---|---|---|\n";
     for (auto const& row : ab::named_schedules<path>())
         out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | "
-            << (row.of == 1 ? "WebUI" : "all others") << " | " << quoted(row.call) << " |\n";
+            << (row.of == 1 ? "WebUI" : "") << " | " << quoted(row.call) << " |\n";
     out << "\n## Classes of diffusers\n\n"
            "`ab::read_diffusers_config(\"scheduler_config.json\").plan(20)` makes the plan that a class computes. "
            "Below are "
@@ -183,7 +202,7 @@ void write(std::ostream& out)
             for (ab::stage const& s : plan.stages)
                 calls += s.calls;
             out << calls << " | " << shown(plan.stages[at]) << " | "
-                << names_with(plan, scheduler.config(), scheduler.grid(8));
+                << names_with(plan, scheduler.config(), once(scheduler.grid(8)));
         } catch (std::exception const&) {
             out << " | needs more than its name | ";
         }
