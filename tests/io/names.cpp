@@ -158,9 +158,27 @@ TEST_CASE("k-diffusion's functions have their names")
 {
     for (char const* name : {"sample_euler", "sample_euler_ancestral", "sample_heun", "sample_dpm_2",
                              "sample_dpm_2_ancestral", "sample_lms", "sample_dpmpp_2s_ancestral", "sample_dpmpp_sde",
-                             "sample_dpmpp_2m", "sample_dpmpp_2m_sde", "sample_dpmpp_3m_sde"}) {
+                             "sample_dpmpp_2m", "sample_dpmpp_2m_sde", "sample_dpmpp_3m_sde", "sample_dpm_fast"}) {
         CAPTURE(name);
         CHECK_FALSE(named_plan(name, sd, ab::karras_grid(5), {.from = from::k_diffusion}).stages.empty());
+    }
+}
+
+TEST_CASE("DPM fast and Restart make grids of their own between the ends")
+{
+    ab::plan const fast = named_plan("DPM fast Karras", sd, 20);
+    CHECK(fast.stages.size() == 20);
+    CHECK(fast.stages[0].time == 999);
+    CHECK(ab::draws_noise(fast.stages[2])); // the WebUI's eta is 1, k-diffusion's 0
+    for (ab::stage const& s : named_plan("dpm_fast karras", sd, 20, {.from = from::comfyui}).stages)
+        CHECK_FALSE(ab::draws_noise(s));
+    for (std::size_t n : {std::size_t{19}, std::size_t{20}, std::size_t{40}}) {
+        ab::plan const plan = named_plan("Restart", sd, n);
+        CHECK(plan.stages.size() == 2 * n - 1); // Heun's method, its last step Euler's
+        std::size_t restarts = 0;
+        for (ab::stage const& s : plan.stages)
+            restarts += s.churn.has_value();
+        CHECK(restarts == (n < 20 ? 0 : n < 36 ? 1 : 2));
     }
 }
 

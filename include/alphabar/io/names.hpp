@@ -11,13 +11,17 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/grid/tabled.hpp>
 #include <alphabar/sampler/adams.hpp>
+#include <alphabar/sampler/cfg_pp.hpp>
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/restart.hpp>
+#include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
@@ -26,6 +30,7 @@
 #include <alphabar/schedule/paths.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -118,6 +123,40 @@ inline plan named_lms(grid const& g, network_form const& network, unsigned order
     return adams(g, network, a);
 }
 
+/// A number of calls from the first to the last noisy level of `g`, in steps of three, equal in lambda.
+template <noise_path Path>
+plan named_dpm_fast(Path const& path, grid const& g, name_options const& o)
+{
+    std::vector<runge_kutta_method> const methods = fast_methods(g.steps());
+    sigma_range const range{sigma_of(path, g.levels[g.steps() - 1]), sigma_of(path, g.levels[0])};
+    return runge_kutta(path, exponential_grid(methods.size(), through(range, final_level::first)),
+                       {.network = o.network,
+                        .methods = methods,
+                        .form = memory_form::epsilon,
+                        .eta = o.eta.value_or(o.from == software::webui ? 1.0 : 0.0),
+                        .stays_above = true,
+                        .noise_scale = o.noise_scale});
+}
+
+/// The WebUI's intervals: from 20 steps on 9 of them, from 36 on two times a quarter of them, go from sigma 2 down to 0.1 once
+/// more, and the others are a Karras grid.
+template <noise_path Path>
+plan named_restart(Path const& path, grid const& g, name_options const& o)
+{
+    std::size_t const n = g.steps(), times = n >= 36 ? 2 : 1, again = n >= 36 ? n / 4 : 9;
+    runge_kutta_options const heun{
+        .network = o.network, .methods = {res_2s(1.0)}, .form = memory_form::rho, .noise_scale = o.noise_scale};
+    if (n < 20)
+        return restart(path, g, {}, heun);
+    sigma_range const range{sigma_of(path, g.levels[n - 1]), sigma_of(path, g.levels[0])};
+    grid const first = make_grid(path, karras_grid(n - times * again, {.range = range}));
+    auto const near = [&](double sigma) {
+        auto const distance = [&](noise_level level) { return std::abs(sigma_of(path, level) - sigma); };
+        return sigma_of(path, *std::ranges::min_element(first.levels, {}, distance));
+    };
+    return restart(path, first, {{.low = near(0.1), .high = near(2.0), .steps = again, .times = times}}, heun);
+}
+
 /// The third order that k-diffusion ships.
 inline constexpr moment_rule k_diffusion_3m{.three = moment_rule::three_nodes::half_curvature};
 
@@ -178,9 +217,10 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::k_diffusion_3m, detail::named_lms;
+    using detail::k_diffusion_3m, detail::named_lms, detail::named_dpm_fast, detail::named_restart;
     constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
     constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
+    constexpr std::string_view heads_note = "the network has two heads, the guided and the unconditional prediction";
     constexpr std::string_view tree_note = "the software draws from one Brownian path";
     static std::vector<named_solver<Path>> const rows = {
         {"Euler|euler", ALPHABAR_PLAN(euler(path, g, {.network = o.network, .churn = o.churn}))},
@@ -220,6 +260,21 @@ std::vector<named_solver<Path>> const& named_solvers()
                                         .noise_scale = o.noise_scale})),
          "Exponential", webui, false, tree_note},
         {"res_multistep", ALPHABAR_PLAN(res_multistep(g, {.network = o.network}))},
+        {"DPM fast|dpm_fast", ALPHABAR_PLAN(named_dpm_fast(path, g, o))},
+        {"Restart", ALPHABAR_PLAN(named_restart(path, g, o)), "Karras"},
+        {"ER-SDE|er_sde", ALPHABAR_PLAN(er_sde(g, {.network = o.network, .noise_scale = o.noise_scale})), "Uniform", 0,
+         false, "the second difference of order 3 is exact"},
+        {"euler_cfg_pp", ALPHABAR_PLAN(euler_cfg_pp(g, {.network = o.network})), "Uniform", 0, false, heads_note},
+        {"DDIM CFG++", ALPHABAR_PLAN(euler_cfg_pp(g, {.network = o.network})), "timesteps", 0, false, heads_note},
+        {"euler_ancestral_cfg_pp",
+         ALPHABAR_PLAN(
+             euler_cfg_pp(g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale})),
+         "Uniform", 0, false, heads_note},
+        {"dpmpp_2m_cfg_pp", ALPHABAR_PLAN(dpmpp_2m_cfg_pp(g, {.network = o.network})), "Karras", 0, false, heads_note},
+        {"dpmpp_2s_ancestral_cfg_pp",
+         ALPHABAR_PLAN(dpmpp_2s_ancestral_cfg_pp(
+             path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale})),
+         "Karras", 0, false, heads_note},
         {"UniPC|uni_pc", ALPHABAR_PLAN(unipc(g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1})),
          "time_uniform", comfyui, false, "ComfyUI ends at sigma 0.001"},
         {"UniPC bh2|uni_pc_bh2", ALPHABAR_PLAN(unipc(g, {.network = o.network, .order = 3})), "time_uniform", comfyui,
