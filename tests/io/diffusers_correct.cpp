@@ -227,7 +227,7 @@ TEST_CASE("laplace's alpha-bar is the square of the shipped one")
     std::vector<double> shipped(1000), right(1000);
     tabulate(ab::table::alpha_bar, ab::laplace_betas(1000).values(), shipped);
     tabulate(ab::table::alpha_bar, ab::laplace_betas(1000, 0.999, true).values(), right);
-    for (std::size_t t : {10, 250, 500, 750})
+    for (std::size_t t : {10u, 250u, 500u, 750u})
         CHECK(right[t] == Approx(shipped[t] * shipped[t]).epsilon(1e-5));
     ab::diffusers_scheduler const s =
         ab::parse_diffusers_config(R"({"_class_name": "DDPMScheduler", "beta_schedule": "laplace"})");
@@ -259,7 +259,8 @@ TEST_CASE("whatever stands in a field, there is a finite plan or an error of a k
 
 TEST_CASE("every class has a corrected plan, finite throughout")
 {
-    for (auto const& [name, maker] : ab::detail::plan_makers()) {
+    for (auto const& row : ab::detail::plan_makers()) {
+        std::string const& name = row.first;
         CAPTURE(name);
         ab::diffusers_scheduler const s = ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"}");
         ab::plan p;
