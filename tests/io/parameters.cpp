@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,7 +88,8 @@ TEST_CASE("text and value are the same thing")
         CHECK(to_text(ab::parse_parameters(to_text(p))) == to_text(p));
     }
     ab::generation_parameters p = ab::parse_parameters("Steps: 3, Sampler: Euler");
-    p.fields.push_back({"Odd", "a, b: \"c\"\\\r\n\t"});
+    for (char const* odd : {"a, b: \"c\"\\\r\n\t", " a ", "", "[a", "}", "{\"a\": 1}"})
+        p.fields.push_back({"Odd", odd});
     CHECK(ab::parse_parameters(to_text(p)) == p);
     CHECK(ab::parse_parameters("a\r\nNegative prompt: b\r\nSteps: 3, Sampler: Euler\r\n").text("Sampler") == "Euler");
     CHECK(ab::parse_parameters("a cat\nSampler: Euler, Steps: 5, Seed: 1\n").prompt == "a cat"); // the last line
@@ -192,6 +194,34 @@ TEST_CASE("bad input gives an error that names the field and its byte")
     CHECK(error_of([&] { (void)p.guidance_scale(); }).field() == "CFG scale");
     CHECK_THROWS_WITH_AS((void)plan_of("Steps: 3, Sampler: DPM++ 2N"), doctest::Contains("DPM++ 2M"),
                          std::invalid_argument);
+}
+
+TEST_CASE("a damaged text is read, or refused by an error of a known type")
+{
+    std::string const bits = "\"\\,:{}[]\n x09.-e";
+    std::mt19937 random(7);
+    int read = 0;
+    for (int i = 0; i < 2000; ++i) {
+        std::string text = whole_text;
+        for (std::size_t k = 1 + random() % 5; k > 0; --k) {
+            std::size_t const at = random() % text.size();
+            if (random() % 2)
+                text[at] = bits[random() % bits.size()];
+            else
+                text.erase(at, random() % 9);
+        }
+        CAPTURE(text);
+        try {
+            ab::generation_parameters const p = ab::parse_parameters(text);
+            ++read;
+            CHECK(ab::parse_parameters(to_text(p)) == p);
+            (void)p.seeds();
+            if (i % 20 == 0)
+                (void)named_plan(p, sd);
+        } catch (std::invalid_argument const&) { // parameter_error too
+        }
+    }
+    CHECK(read > 1000);
 }
 
 TEST_CASE("the noise of the picture")

@@ -266,16 +266,18 @@ inline generation_parameters parse_parameters(std::string_view text)
 {
     if (text.size() > (4u << 20))
         throw parameter_error("", 4u << 20, "longer than 4 MiB: not a picture's parameters");
-    std::size_t begin = text.rfind("\nSteps: ");
-    if (begin != text.npos)
-        ++begin;
-    else if (text.starts_with("Steps: "))
-        begin = 0;
-    else
-        begin = detail::trimmed(text).rfind('\n') == text.npos
-                    ? 0
-                    : static_cast<std::size_t>(detail::trimmed(text).data() - text.data()) +
-                          detail::trimmed(text).rfind('\n') + 1;
+    std::size_t begin = text.npos, last = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t const stop = std::min(text.find('\n', at), text.size());
+        std::string_view const line = detail::trimmed(text.substr(at, stop - at));
+        if (line.starts_with("Steps:"))
+            begin = at;
+        if (!line.empty())
+            last = at;
+        at = stop + 1;
+    }
+    if (begin == text.npos)
+        begin = last;
     std::size_t const end = std::min(text.find('\n', begin), text.size());
     generation_parameters p;
     p.fields = detail::parameter_fields(text.substr(begin, end - begin), begin);
@@ -311,8 +313,7 @@ inline std::string to_text(generation_parameters const& p)
     for (std::size_t i = 0; i < p.fields.size(); ++i) {
         auto const& [name, value, byte] = p.fields[i];
         text.append(i == 0 ? "" : ", ").append(name).append(": ");
-        bool const json = value.starts_with('{') || value.starts_with('[');
-        if (json || value.find_first_of(",:\"\\\n\r\t") == value.npos) {
+        if (value.find_first_of(",:\"\\\n\r\t[]{}") == value.npos && detail::trimmed(value) == value) {
             text += value;
             continue;
         }
