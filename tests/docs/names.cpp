@@ -173,8 +173,11 @@ void write(std::ostream& out)
            "levels and leaves out the last but one. k-diffusion's functions are `sample_` and the name.\n\n"
            "| names | plan | schedule | drops | |\n|---|---|---|---|---|\n";
     for (auto const& row : ab::named_solvers<path>())
-        out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | " << quoted(row.call) << " | "
-            << row.schedule << " | "
+        out << "| " << names(row.names)
+            << (row.flow      ? " (rectified flow)"
+                : row.of == 1 ? " (WebUI)"
+                              : "")
+            << " | " << quoted(row.call) << " | " << row.schedule << " | "
             << (row.discards == 0   ? ""
                 : row.discards == 1 ? "WebUI"
                 : row.discards == 2 ? "ComfyUI"

@@ -326,6 +326,8 @@ public:
     ///
     ///     times            not cut to integers; in exact arithmetic where they are integers; one step is at the noisiest time
     ///     DDIM             a step goes to the next time, whatever the spacing; its inverse calls the network at the state's level
+    ///     PNDM, UnCLIP     go to the next time, too
+    ///     KarrasVe         sigma where the class has its square
     ///     DDPM             noise at every step but the last; `learned` is a log variance, `fixed_large_log` works
     ///     Euler, EDMEuler  churn before the call
     ///     LMS              the order counts from where the plan begins

@@ -879,7 +879,7 @@ inline diffusers_grid karras_ve_grid(diffusers_config const& c, diffusers_reques
     double const low = c.number("sigma_min"), high = c.number("sigma_max");
     diffusers_grid g{reversed(positions(n)), {}, high};
     for (double t : g.times)
-        g.sigmas.push_back(high * high * std::pow(low * low / (high * high), t / static_cast<double>(n - 1)));
+        g.sigmas.push_back(std::pow(high * std::pow(low / high, t / static_cast<double>(n - 1)), c.correct() ? 1 : 2));
     return g;
 }
 
@@ -911,6 +911,8 @@ inline diffusers_grid ipndm_grid(diffusers_config const& c, diffusers_request co
 /// Two steps, whatever is asked.
 inline diffusers_grid decoder_grid(diffusers_config const& c, diffusers_request const&)
 {
+    if (table_length(c) <= 1008)
+        c.fail(config_error::kind::range, "num_train_timesteps", "must be above 1008, the class's first time");
     return {{1008, 512}, {}, std::sqrt(1 - diffusers_alpha_bar(c).at(1008))};
 }
 

@@ -258,7 +258,9 @@ inline plan pndm_plan(plan_input const& in)
         if (i < prk)
             calls.push_back({t, level(t), level(g.times[i - i % 4]), level(i % 2 ? t : t - std::floor(stride / 2))});
         else if (prk == 0 && i == 1)
-            calls.push_back({t, level(t), level(t + stride), level(t)});
+            calls.push_back({t, level(t), level(c.correct() ? g.times[0] : t + stride), level(t)});
+        else if (c.correct())
+            calls.push_back({t, level(t), level(t), level(i + 1 < g.times.size() ? g.times[i + 1] : -1.0)});
         else
             calls.push_back({t, level(t), level(t), level(t - stride)});
     }
@@ -931,6 +933,8 @@ inline plan make_plan(diffusers_config const& config, diffusers_request const& r
     if (maker == detail::plan_makers().end())
         config.unsupported("_class_name", config.class_name());
     diffusers_grid const g = set_timesteps(config, request);
+    require(step.begin_index < std::max<std::size_t>(g.times.size(), 1), "diffusers plan", "begin_index",
+            step.begin_index, "it must be a position in the times");
     plan p = maker->second.make({config, request, g, step});
     if (maker->second.cuts && step.begin_index > 0)
         p = detail::starting_at(p, step.begin_index);

@@ -16,10 +16,12 @@
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/deis.hpp>
+#include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/pndm.hpp>
 #include <alphabar/sampler/restart.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
@@ -80,6 +82,7 @@ struct named_solver {
     unsigned discards = 0;                 ///< the software that makes N + 1 levels and leaves out the last but one
     bool flow = false;
     std::string_view note = {}; ///< how it differs from the software's
+    unsigned of = 7;            ///< the software that means this by it
 };
 
 namespace detail {
@@ -112,15 +115,6 @@ inline sigma_range rounding(sigma_range range, bool round)
 {
     range.round_times = round;
     return range;
-}
-
-/// k-diffusion's sample_lms: Adams-Bashforth in sigma.
-inline plan named_lms(grid const& g, network_form const& network, unsigned order)
-{
-    adams_options a{.predictor = std::vector<unsigned>(g.steps()), .form = memory_form::rho};
-    for (std::size_t i = 0; i < g.steps(); ++i)
-        a.predictor[i] = static_cast<unsigned>(std::min<std::size_t>(i + 1, order));
-    return adams(g, network, a);
 }
 
 /// A number of calls from the first to the last noisy level of `g`, in steps of three, equal in lambda.
@@ -217,7 +211,7 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::k_diffusion_3m, detail::named_lms, detail::named_dpm_fast, detail::named_restart;
+    using detail::k_diffusion_3m, detail::named_dpm_fast, detail::named_restart;
     constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
     constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
     constexpr std::string_view heads_note = "the network has two heads, the guided and the unconditional prediction";
@@ -232,7 +226,8 @@ std::vector<named_solver<Path>> const& named_solvers()
          ALPHABAR_PLAN(euler_ancestral(
              path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale}))},
         {"Heun|heun", ALPHABAR_PLAN(heun(path, g, {.network = o.network, .churn = o.churn}))},
-        {"LMS|lms", ALPHABAR_PLAN(named_lms(g, o.network, 4))},
+        {"LMS|lms", ALPHABAR_PLAN(lms(path, g, {.network = o.network}))},
+        {"iPNDM|ipndm", ALPHABAR_PLAN(ipndm(path, g, {.network = o.network}))},
         {"DPM2|dpm_2", ALPHABAR_PLAN(dpm_2(path, g, {.network = o.network, .churn = o.churn})), "Karras",
          webui | comfyui},
         {"DPM2 a|dpm_2_ancestral",
@@ -288,9 +283,11 @@ std::vector<named_solver<Path>> const& named_solvers()
          ALPHABAR_PLAN(sa_solver(path, g, {.network = o.network, .predictor_order = 3, .corrector_order = 4})),
          "Uniform", 0, false, "tau is 1 everywhere; ComfyUI's only between 20 and 80 % of the times"},
         {"DDIM|ddim", ALPHABAR_PLAN(ddim(path, g, {.network = o.network, .eta = o.eta.value_or(0.0)})), "timesteps"},
+        {"PLMS", ALPHABAR_PLAN(pndm(path, g, {.network = o.network})), "timesteps"},
+        {"TCD", ALPHABAR_PLAN(tcd(path, g, {.network = o.network, .gamma = o.eta.value_or(0.3)})), "LCM"},
         {"DDPM|ddpm", ALPHABAR_PLAN(ddpm(path, g, {.network = o.network}))},
-        {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale})), "LCM", 0,
-         false, "without the boundary scalings, which differ from 1 only near the end of the times"},
+        {"LCM", ALPHABAR_PLAN(lcm(path, g, {.network = o.network})), "LCM", 0, false, {}, webui},
+        {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale}))},
     };
     return rows;
 }
@@ -361,14 +358,13 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b)
 
 /// The row of this name (already plain) that the software means, on this path; null where there is none.
 template <class Row>
-Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flow, unsigned of = 7)
+Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flow, unsigned of)
 {
     for (Row const& row : rows) {
         if (row.flow && !flow)
             continue;
-        if constexpr (requires { row.of; })
-            if ((row.of & of) == 0)
-                continue;
+        if ((row.of & of) == 0)
+            continue;
         for (std::string_view name : names_of(row.names))
             if (plain_name(name) == plain)
                 return &row;
@@ -386,9 +382,9 @@ struct name_lookup {
     {
         return row_of(named_schedules<Path>(), plain, flow, static_cast<unsigned>(from));
     }
-    static named_solver<Path> const* solver_of(std::string_view plain)
+    static named_solver<Path> const* solver_of(std::string_view plain, software from)
     {
-        return row_of(named_solvers<Path>(), plain, flow);
+        return row_of(named_solvers<Path>(), plain, flow, static_cast<unsigned>(from));
     }
     template <class Row>
     static std::vector<std::string> shown_names(std::vector<Row> const& rows)
@@ -405,7 +401,7 @@ struct name_lookup {
     {
         std::string const plain = plain_name(name);
         for (std::size_t length = std::min<std::size_t>(plain.size(), 64); length > 0; --length)
-            if (auto const* solver = solver_of(plain.substr(0, length))) {
+            if (auto const* solver = solver_of(plain.substr(0, length), from)) {
                 if (length == plain.size())
                     return {solver, nullptr};
                 if (auto const* schedule = schedule_of(plain.substr(length), from))
