@@ -83,6 +83,7 @@
 #include <alphabar/sampler/executor.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/lower.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>
@@ -93,6 +94,7 @@
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
 #include <alphabar/sampler/sample.hpp>
+#include <alphabar/sampler/sde.hpp>
 #include <alphabar/sampler/serialise.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 #include <alphabar/sampler/two_stage.hpp>

@@ -44,8 +44,9 @@ alphabar::diffusers_step step_of(json const& given)
 std::vector<alphabar::plan> plans_of(scheduler_case const& c, json const& given)
 {
     std::string const loop = value<std::string>(given, "loop", "default");
-    static std::set<std::string> const alike = {"default",       "all_but_last", "helios_dmd", "previous_timestep",
-                                                "cogvideox_dpm", "wuerstchen",   "karras_ve",  "repaint"};
+    static std::set<std::string> const alike = {"default",       "all_but_last", "helios_dmd",  "previous_timestep",
+                                                "cogvideox_dpm", "wuerstchen",   "karras_ve",   "repaint",
+                                                "proteina",      "score_sde_ve", "score_sde_vp"};
     if (alike.contains(loop))
         return {make_plan(c.config, c.request, step_of(given))};
     if (loop == "batch_step_no_noise")
@@ -79,9 +80,23 @@ void replay_trajectory(verdict& v)
         for (std::size_t i = 0; i < n; i += 2)
             known.mask[i] = 1;
     }
-    recording const r = run(
-        plans, initial(n, number(at(given, "initial_scale"))), shape, model_named(network),
-        [n](std::size_t s, std::size_t j) { return noise(n, s, j); }, known);
+    if (given.contains("emit_mask")) { // one a residue: where it is 0, elements become 0
+        array const emitted = numbers(given["emit_mask"]);
+        known.data.assign(n, 0.0);
+        for (std::size_t i = 0; i < n; ++i)
+            known.mask.push_back(emitted[i * emitted.size() / n] == 0 ? 1.0 : 0.0);
+    }
+    auto const replay = [&](std::vector<alphabar::plan> const& chosen) {
+        return run(
+            chosen, initial(n, number(at(given, "initial_scale"))), shape, model_named(network),
+            [n](std::size_t s, std::size_t j) { return noise(n, s, j); }, known);
+    };
+    recording r = replay(plans);
+    if (value<std::string>(given, "loop", "default").starts_with("score_sde")) { // the mean of the last step, too
+        std::vector<alphabar::plan> calm = plans;
+        calm[0].stages.back().x += -calm[0].stages.back().x[alphabar::slots::z] * alphabar::slots::z;
+        r.steps.push_back(replay(calm).final);
+    }
     compare(v, r, "timesteps");
     if (v.expects("sigmas"))
         v.compare("sigmas", c.grid().sigmas);

@@ -67,15 +67,27 @@ state interpret(alphabar::plan const& p, state x, Network&& network, Noise&& noi
                             ? std::exp(h / 2)
                             : std::exp((u * s.spread->log_max + (1 - u) * s.spread->log_min) / 2);
             }
+        auto const norm = [](state const& v) {
+            double sum = 0;
+            for (double u : v)
+                sum += u * u;
+            return std::sqrt(sum);
+        };
+        double const ratio = s.langevin ? s.langevin->snr * norm(z) / norm(history.at(0)) : 0.0;
+        auto const langevin_factor = [&](slot from) {
+            bool const newest = from.what == slot::kind::memory && from.index == 0;
+            return !s.langevin ? 1.0 : newest ? 2 * ratio * ratio : from.what == slot::kind::noise ? 2 * ratio : 1.0;
+        };
         auto const evaluate = [&](alphabar::row const& r) {
             state out(n, 0.0);
             for (auto const& [from, c] : r.terms())
                 for (std::size_t i = 0; i < n; ++i)
-                    out[i] += c * (from.what == slot::kind::state    ? x[i]
-                                   : from.what == slot::kind::anchor ? y[i]
-                                   : from.what == slot::kind::output ? f[n * from.index + i]
-                                   : from.what == slot::kind::memory ? history.at(from.index)[i]
-                                                                     : z.at(i));
+                    out[i] += c * langevin_factor(from) *
+                              (from.what == slot::kind::state    ? x[i]
+                               : from.what == slot::kind::anchor ? y[i]
+                               : from.what == slot::kind::output ? f[n * from.index + i]
+                               : from.what == slot::kind::memory ? history.at(from.index)[i]
+                                                                 : z.at(i));
             return out;
         };
         state next = evaluate(s.x);

@@ -16,11 +16,13 @@
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/pndm.hpp>
 #include <alphabar/sampler/repaint.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/sde.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
@@ -35,6 +37,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <numbers>
 #include <optional>
 #include <string>
 #include <vector>
@@ -712,6 +715,68 @@ inline plan piflow_plan(plan_input const& in)
     return p;
 }
 
+/// Flow with a stochastic middle: the score is multiplied by r(t) >= 1, which sharpens the density, and the squared
+/// diffusion is 2 g(t) / r^2 inside the window. Masked elements become 0. Geffner et al. 2025, arXiv 2503.00710, (5).
+inline plan proteina_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    double const k = c.number("tsr_k"), width = c.number("tsr_sigma");
+    plan p;
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        double const t = g.times[i], after = i + 1 < g.times.size() ? g.times[i + 1] : 1.0;
+        double const u = std::clamp(t, 0.0, 1 - 1e-5), angle = (1 - u) * std::numbers::pi / 2;
+        double const snr = std::pow(t / (1 - t) * width, 2), ratio = (snr + 1) / (snr / k + 1);
+        double const noise = c.text("noise_mode") == "tan"
+                                 ? std::numbers::pi / 2 * std::sin(angle) / (std::cos(angle) + 0.01)
+                                 : 1 / (u + 0.01);
+        bool const still = t > c.number("t_lim_ode") || t < c.number("t_lim_ode_below");
+        stage s = sde_step(rectified_flow{}, 1 - t, t - after,
+                           {.network = {.predicts = prediction::flow, .output_scale = -1},
+                            .diffusion = [=](double) { return still ? 0.0 : 2 * noise / (ratio * ratio); },
+                            .epsilon_scale = [=](double) { return ratio; }})
+                      .front();
+        s.time = t;
+        s.masked = row();
+        p.stages.push_back(s);
+    }
+    number_draws(p);
+    return p;
+}
+
+/// Langevin steps, with the norms' means over the batch, then reverse diffusion between neighbours of a ladder of sigmas.
+inline plan score_ve_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    network_form const network{.predicts = prediction::score};
+    std::vector<double> const ladder =
+        linspace(std::log(c.number("sigma_min")), std::log(c.number("sigma_max")), g.times.size());
+    plan p;
+    for (std::size_t i = 0; i < g.times.size(); ++i) {
+        auto const k = static_cast<std::size_t>(g.times[i] * static_cast<double>(g.times.size() - 1));
+        noise_level const level{1.0, g.sigmas[i]};
+        for (int j = 0; j < c.integer("correct_steps"); ++j)
+            p.stages.push_back(
+                langevin_stage(network, level.sigma, level, 1.0, {.snr = c.number("snr"), .over_batch = true}));
+        double const below = k == 0 ? 0.0 : std::exp(ladder[k - 1]);
+        p.stages.push_back(reverse_diffusion_stage(network, level.sigma, level,
+                                                   make_forward_step({1.0, below}, {1.0, std::exp(ladder[k])})));
+    }
+    number_draws(p);
+    return p;
+}
+
+inline plan score_vp_plan(plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    vp_sde const path{c.number("beta_min"), c.number("beta_max")};
+    network_form const network{.predicts = prediction::epsilon, .time_scale = c.number("num_train_timesteps") - 1};
+    plan p;
+    for (double t : g.times)
+        p.stages.push_back(sde_step(path, t, -1 / static_cast<double>(g.times.size()), {.network = network}).front());
+    number_draws(p);
+    return p;
+}
+
 // ---- exponential solvers ----------------------------------------------------------------------------------
 
 inline grid solver_levels(diffusers_config const& c, diffusers_grid const& g)
@@ -896,6 +961,9 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"SCM", {scm_plan, true}},
         {"HeliosDMD", {helios_dmd_plan, true}},
         {"Piflow", {piflow_plan, true}},
+        {"RFD4Proteina", {proteina_plan, true}},
+        {"ScoreSdeVe", {score_ve_plan, true}},
+        {"ScoreSdeVp", {score_vp_plan, true}},
         {"DPMSolverMultistep", {dpm_plan, false}},
         {"DPMSolverMultistepInverse", {dpm_plan, false}},
         {"DPMSolverSinglestep", {dpm_single_plan, false}},

@@ -26,8 +26,9 @@ namespace alphabar {
 ///     v            F = alpha eps - sigma x_0      Salimans & Ho 2022, arXiv 2202.00512, section 4
 ///     flow         F = eps - x_0                  Liu, Gong & Liu 2023, arXiv 2209.03003, (1), in the direction of noise
 ///     score        F = -eps / sigma               Song et al. 2021, arXiv 2011.13456, (7)
+///     velocity     F = d alpha/dt x_0 + d sigma/dt eps; it depends on the path's time, so only `ode` and `sde` read it
 ///     previous_x   F = the mean of x at the next cleaner time; it depends on two levels, so only p_mean_variance reads it
-enum class prediction : std::uint8_t { epsilon, x_0, v, flow, score, previous_x };
+enum class prediction : std::uint8_t { epsilon, x_0, v, flow, score, previous_x, velocity };
 
 /// "epsilon", "x_0", ...
 constexpr std::string_view name_of(prediction kind)
@@ -39,6 +40,7 @@ constexpr std::string_view name_of(prediction kind)
     case prediction::flow: return "flow";
     case prediction::score: return "score";
     case prediction::previous_x: return "previous_x";
+    case prediction::velocity: return "velocity";
     }
     reject("name_of", "prediction", static_cast<int>(kind), "it must be one of the enumerators");
 }
@@ -46,10 +48,10 @@ constexpr std::string_view name_of(prediction kind)
 /// The prediction of this name. Throws std::invalid_argument where there is none.
 constexpr prediction parse_prediction(std::string_view name)
 {
-    for (int i = 0; i <= static_cast<int>(prediction::previous_x); ++i)
+    for (int i = 0; i <= static_cast<int>(prediction::velocity); ++i)
         if (auto const kind = static_cast<prediction>(i); name_of(kind) == name)
             return kind;
-    reject("parse_prediction", "name", name, "it must be epsilon, x_0, v, flow, score or previous_x");
+    reject("parse_prediction", "name", name, "it must be epsilon, x_0, v, flow, score, previous_x or velocity");
 }
 
 /// x_0 = x_0.x x + x_0.other F and eps = epsilon.x x + epsilon.other F.
@@ -82,7 +84,8 @@ constexpr prediction_map to_x_0_and_epsilon(prediction kind, noise_level level)
         return {{1.0 / sum, -sigma / sum}, {1.0 / sum, alpha / sum}};
     }
     case prediction::score: return {{per_alpha, alpha == 0.0 ? infinity : sigma * (sigma / alpha)}, {0.0, -sigma}};
-    case prediction::previous_x: break;
+    case prediction::previous_x:
+    case prediction::velocity: break;
     }
     reject("to_x_0_and_epsilon", "prediction", name_of(kind), "it must be epsilon, x_0, v, flow or score");
 }
@@ -104,7 +107,8 @@ constexpr pair_map convert_prediction(prediction from, prediction to, noise_leve
     case prediction::v: return {alpha * epsilon.x - sigma * x_0.x, alpha * epsilon.other - sigma * x_0.other};
     case prediction::flow: return {epsilon.x - x_0.x, epsilon.other - x_0.other};
     case prediction::score: return {-divided(epsilon.x, sigma), -divided(epsilon.other, sigma)};
-    case prediction::previous_x: break;
+    case prediction::previous_x:
+    case prediction::velocity: break;
     }
     reject("convert_prediction", "to", name_of(to), "it must be epsilon, x_0, v, flow or score");
 }

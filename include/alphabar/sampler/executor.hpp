@@ -6,6 +6,7 @@
 #include <alphabar/backends/span.hpp>
 #include <alphabar/core/aligned.hpp>
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/reduce.hpp>
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/transform.hpp>
 #include <alphabar/noise/stream.hpp>
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -76,6 +78,20 @@ std::shared_ptr<lowered_plan const> lowered(P const& plans)
     else
         return std::make_shared<lowered_plan const>(lower(std::span<plan const>(plans)));
 }
+
+/// |m|^2 and |z|^2, element by element, of a Langevin step.
+template <class C>
+struct memory_square {
+    C x, other;
+    constexpr double operator()(auto state, auto output) const
+    {
+        auto const m = static_cast<double>(x * static_cast<C>(state) + other * static_cast<C>(output));
+        return m * m;
+    }
+};
+struct noise_square {
+    constexpr double operator()(auto z) const { return static_cast<double>(z) * static_cast<double>(z); }
+};
 
 /// The noise of a run as one callable: index -> tensor or generator.
 template <class Noise>
@@ -364,15 +380,23 @@ private:
         }
         times_.resize(batch);
         bound_.reserve(plan_->stages() * plans);
-        bool thresholds = false;
+        bool thresholds = false, scales = false;
         for (std::size_t i = 0; i < plan_->stages(); ++i)
             for (std::size_t k = 0; k < plans; ++k) {
                 lowered_pass const& p = plan_->pass(i, k);
                 bound_.push_back(bind_pass<compute_type>(p));
                 thresholds = thresholds || p.operation.what == x0_operation::kind::dynamic_threshold;
+                scales = scales || p.scales;
             }
         if (thresholds)
             thresholds_.resize(batch, compute_type(1));
+        if (scales) {
+            require(detail::reads_host_memory<space_type>, "executor", "a Langevin step", "on a device",
+                    "its norms are computed on the host only");
+            scaled_.resize(batch);
+            squares_.resize(batch);
+            norms_.resize(3 * batch);
+        }
         lifts_.resize(plans);
         if (plan_->draws()) {
             held_.resize(plans);
@@ -469,12 +493,61 @@ private:
             draws = draws || passes[k].draws;
         if (draws) {
             row_noise<noise_source> const noise = draw(index_of);
+            if constexpr (detail::reads_host_memory<space_type>)
+                if (passes != lifts_.data() && plan_->scales(stage_))
+                    return run_stage(space_, langevin(passes, arrays, noise), false, arrays, noise, thresholds);
             run_stage(space_, passes, plans == 1, arrays, noise, thresholds);
         } else {
             detail::no_noise const none;
             detail::no_noise const* const source = &none;
             run_stage(space_, passes, plans == 1, arrays, row_noise<detail::no_noise>{&source, nullptr}, thresholds);
         }
+    }
+
+    /// The passes of a Langevin stage, one a sample, with the coefficients that the norms give.
+    template <class Output>
+    bound_pass<compute_type> const* langevin(bound_pass<compute_type> const* passes,
+                                             pass_arrays<value_type, Output> const& a,
+                                             row_noise<noise_source> const& noise)
+    {
+        std::size_t const plans = plan_->plans(), batch = a.rows;
+        double *const m = norms_.data(), *const z = m + batch, *const part = z + batch;
+        for (std::size_t row = 0; row < batch; ++row) {
+            scaled_[row] = passes[plans == 1 ? 0 : row];
+            squares_[row] = {scaled_[row].memory_x, scaled_[row].memory_other};
+        }
+        row_layout const layout{batch, a.row_size};
+        if (batch == 0 || a.row_size == 0)
+            return scaled_.data();
+        reduce_rows_n(space_, layout, row_formulas<detail::memory_square<compute_type>>{squares_.data()}, m,
+                      stored_source<value_type>{a.array[scaled_[0].state]}, stored_source<Output>{a.output});
+        for (std::size_t row = 0; row < batch; ++row) {
+            if (row == 0 || &noise[row] != &noise[row - 1])
+                reduce_rows_n(space_, layout, one_formula<detail::noise_square>{}, part,
+                              detail::source_of<compute_type>(noise[row]));
+            z[row] = std::sqrt(part[row]);
+            m[row] = std::sqrt(m[row]);
+        }
+        tree_sum all_m, all_z;
+        for (std::size_t row = 0; row < batch; ++row)
+            all_m.add(m[row]), all_z.add(z[row]);
+        for (std::size_t row = 0; row < batch; ++row) {
+            lowered_pass const& p = plan_->pass(stage_, row);
+            if (!p.scales)
+                continue;
+            double const above = p.langevin.over_batch ? all_z.value() : z[row];
+            double const below = p.langevin.over_batch ? all_m.value() : m[row];
+            double const ratio = below == 0.0 ? 0.0 : p.langevin.snr * above / below;
+            bound_row<compute_type>& x = scaled_[row].rows[0];
+            for (std::size_t t = 0; t < x.terms; ++t) {
+                operand::kind const from = scaled_[row].read[x.read[t]].what;
+                double const factor = from == operand::kind::memory  ? 2.0 * ratio * ratio
+                                      : from == operand::kind::noise ? 2.0 * ratio
+                                                                     : 1.0;
+                x.coefficient[t] = static_cast<compute_type>(static_cast<double>(x.coefficient[t]) * factor);
+            }
+        }
+        return scaled_.data();
     }
 
     /// What stands before the stage's call: churn, and the scaled input where the stage before has not made it.
@@ -537,7 +610,9 @@ private:
     detail::noise_of<Noise> noise_;
     pass_arrays<value_type, value_type> arrays_;
     aligned_vector<std::byte> own_;
-    std::vector<bound_pass<compute_type>> bound_, lifts_;
+    std::vector<bound_pass<compute_type>> bound_, lifts_, scaled_; // scaled_ and what follows are of Langevin steps
+    std::vector<detail::memory_square<compute_type>> squares_;
+    std::vector<double> norms_;
     std::vector<compute_type> thresholds_;
     std::vector<double> times_;
     std::vector<held_noise> held_;

@@ -78,12 +78,14 @@ struct lowered_pass {
     bool spreads = false;
     bool draws = false;    ///< whether a row reads noise
     bool operates = false; ///< whether a row reads `memory`
+    bool scales = false;   ///< whether the coefficients of memory and noise in rows[0] are those of `langevin`, times 1
     std::array<lowered_row, max_rows> rows{};
     lowered_row masked{};
     pair_map memory{0.0, 1.0};
     pair_map recall{0.0, 1.0};
     x0_operation operation{};
     noise_spread spread{};
+    langevin_step langevin{};
     double scale = 1.0;
     std::uint32_t noise = 0;
     friend bool operator==(lowered_pass const&, lowered_pass const&) = default;
@@ -104,6 +106,13 @@ public:
     bool calls(std::size_t stage) const { return calls_[stage]; }
     bool reads_data() const { return reads_data_; }
     bool draws() const { return draws_; }
+    /// Whether a sample takes a Langevin step in this stage.
+    bool scales(std::size_t stage) const
+    {
+        auto const begin = passes_.begin() + static_cast<std::ptrdiff_t>(stage * plans_);
+        return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(plans_),
+                           [](lowered_pass const& p) { return p.scales; });
+    }
     lowered_lift const& lift(std::size_t stage, std::size_t sample) const { return lifts_[index(stage, sample)]; }
     lowered_pass const& pass(std::size_t stage, std::size_t sample) const { return passes_[index(stage, sample)]; }
     double time(std::size_t stage, std::size_t sample) const { return times_[index(stage, sample)]; }
@@ -192,6 +201,14 @@ inline void check_plan(plan const& p)
             require(s.calls && p.heads >= 2, "lower", "spread" + at, "set", "it needs a call with two heads");
             finite(s.spread->log_min, "spread.log_min");
             finite(s.spread->log_max, "spread.log_max");
+        }
+        if (s.langevin) {
+            require(s.langevin->snr > 0 && std::isfinite(s.langevin->snr), "lower", "langevin.snr" + at,
+                    s.langevin->snr, "it must be positive");
+            require(s.calls && p.heads == 1 && !s.y && !s.masked && s.x.reads(slots::m()) && s.x.reads(slots::z) &&
+                        s.operation.what == x0_operation::kind::none && s.recall == pair_map{0.0, 1.0},
+                    "lower", "langevin" + at, "set",
+                    "it needs a call with one head, m(0) and z in the row x, and no anchor, mask or operation");
         }
         if (s.calls)
             ++memories;
@@ -325,7 +342,8 @@ inline lowered_plan lower(std::span<plan const> given)
             value_row out;
             for (std::size_t k = 0; k < n; ++k) {
                 stage const& s = plans[k].stages[i];
-                bool const folded = s.operation.what == x0_operation::kind::none && s.recall == pair_map{0.0, 1.0};
+                bool const folded =
+                    s.operation.what == x0_operation::kind::none && s.recall == pair_map{0.0, 1.0} && !s.langevin;
                 row const r = row_of(s);
                 for (term const& t : r.terms()) {
                     unsigned const order = static_cast<unsigned>(t.from.what) * 256u + t.from.index;
@@ -523,6 +541,8 @@ inline lowered_plan lower(std::span<plan const> given)
             p.spreads = s.spread && p.draws;
             if (p.spreads)
                 p.spread = *s.spread;
+            p.scales = s.langevin.has_value();
+            p.langevin = s.langevin.value_or(langevin_step{});
             if (!p.draws)
                 p.noise = 0;
             out.reads_data_ = out.reads_data_ || p.masks || reads_kind(operand::kind::data);
@@ -574,10 +594,10 @@ inline lowered_plan lower(std::span<plan const> given)
         lowered_pass const& p = out.passes_[k];
         lowered_lift const& l = out.lifts_[k];
         mix(p.rows_written, p.state, p.input, p.masks, p.writes_input, p.spreads, p.noise, p.operation.what,
-            p.spread.what);
+            p.spread.what, p.scales, p.langevin.over_batch);
         mix(bits(p.memory.x), bits(p.memory.other), bits(p.recall.x), bits(p.recall.other), bits(p.operation.bound),
             bits(p.operation.quantile), bits(p.operation.max), bits(p.spread.log_min), bits(p.spread.log_max),
-            bits(p.scale));
+            bits(p.scale), bits(p.langevin.snr));
         for (std::size_t r = 0; r < p.rows_written; ++r)
             mix_row(p.rows[r]);
         if (p.masks)

@@ -33,8 +33,8 @@ namespace alphabar {
 enum class network_input : std::uint8_t { state, variance_preserving, variance_exploding, rectified_flow, edm, edm_v };
 
 /// What the network is given as time: the time t of the path, EDM's c_noise = log(sigma / alpha) / 4, or 1 - t (flow
-/// models whose time runs from noise to data: Lipman et al., SiT).
-enum class network_clock : std::uint8_t { path, edm, reversed };
+/// models whose time runs from noise to data: Lipman et al., SiT), or sigma / alpha (score networks on VE).
+enum class network_clock : std::uint8_t { path, edm, reversed, sigma };
 
 /// How the network's output F becomes x_0 or epsilon. Every solver's options hold one.
 struct network_form {
@@ -90,6 +90,17 @@ inline network_maps maps_at(network_form const& network, noise_level level)
     return {scale, {scale * map.x_0.x, out * map.x_0.other}, {scale * map.epsilon.x, out * map.epsilon.other}};
 }
 
+/// What the network is given as time.
+inline double network_time(network_form const& network, double time, noise_level level)
+{
+    switch (network.clock) {
+    case network_clock::edm: return network.time_scale * -0.25 * half_log_snr(level);
+    case network_clock::reversed: return network.time_scale * (1.0 - time);
+    case network_clock::sigma: return network.time_scale * sigma_ratio(level);
+    default: return network.time_scale * time;
+    }
+}
+
 /// A stage that calls the network at `level` and remembers what `form` says; its rows are still
 /// empty. m(0) is x_0, epsilon or epsilon - x_0, of the clipped x_0 where the network form asks for
 /// an operation.
@@ -102,10 +113,7 @@ inline stage network_call(network_form const& network, double time, noise_level 
     network_maps const maps = maps_at(network, level);
     auto const [alpha, sigma] = level;
     bool const bounded = network.operation.what != x0_operation::kind::none;
-    double const clock = network.clock == network_clock::edm        ? -0.25 * half_log_snr(level)
-                         : network.clock == network_clock::reversed ? 1.0 - time
-                                                                    : time;
-    stage s{.time = network.time_scale * clock, .input_scale = maps.input_scale};
+    stage s{.time = network_time(network, time, level), .input_scale = maps.input_scale};
     if (form == memory_form::x_0 || bounded)
         s.memory = maps.x_0;
     else if (form == memory_form::velocity)

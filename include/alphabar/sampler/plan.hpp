@@ -152,6 +152,19 @@ struct noise_spread {
     friend bool operator==(noise_spread const&, noise_spread const&) = default;
 };
 
+/// A step whose size is found when it runs, from the norms of this sample's noise and memory:
+///
+///     e = 2 (snr |z| / |m(0)|)^2, 0 where |m(0)| = 0       Song et al. 2021, arXiv 2011.13456, algorithms 4 and 5
+///
+/// In the row `x` the coefficient of m(0) is e times what stands there, that of z sqrt(2 e) times: x + m(0) + z is a step of
+/// Langevin dynamics where m(0) is the score. `over_batch` takes the means of both norms over the batch, as published code
+/// does: a sample then depends on the others.
+struct langevin_step {
+    double snr = 0.16;
+    bool over_batch = false;
+    friend bool operator==(langevin_step const&, langevin_step const&) = default;
+};
+
 /// The index of a draw: 64 * (network calls made before it) + (draws made since the last call). It is the `step` of the
 /// noise stream, and it belongs to the stage: it does not change when another stage draws or does not draw.
 constexpr std::uint32_t noise_index(std::uint32_t calls, std::uint32_t draws) { return 64 * calls + draws; }
@@ -185,6 +198,7 @@ struct stage {
     bool calls = true;
     std::optional<row> masked{};
     std::optional<noise_spread> spread{};
+    std::optional<langevin_step> langevin{};
     std::uint32_t churn_noise = automatic;
     std::uint32_t noise = automatic;
     bool ends_step = true; ///< whether a step of the grid ends with this stage

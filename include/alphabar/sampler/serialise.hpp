@@ -126,6 +126,9 @@ inline std::string line_of(stage const& s, bool waits)
         text += ";  where masked x' = " + to_string(*s.masked);
     if (draws_noise(s) && s.noise != stage::automatic)
         text += ";  z" + index(s.noise);
+    if (s.langevin)
+        text += ";  m0 times e, z times sqrt(2 e), e = 2 (" + short_number(s.langevin->snr) + " |z| / |m0|)^2" +
+                (s.langevin->over_batch ? " of the batch's mean norms" : "");
     if (s.spread) {
         if (s.spread->what == noise_spread::kind::range)
             text += ";  log var z in [" + short_number(s.spread->log_min) + ", " + short_number(s.spread->log_max) +
@@ -210,6 +213,9 @@ inline std::string write_plan(plan const& p)
                     "\", \"log_min\": " + exact_number(s.spread->log_min) +
                     ", \"log_max\": " + exact_number(s.spread->log_max) + "}";
         }
+        if (s.langevin)
+            text += ", \"langevin\": {\"snr\": " + exact_number(s.langevin->snr) +
+                    ", \"over_batch\": " + (s.langevin->over_batch ? "true}" : "false}");
         if (!s.calls)
             text += ", \"calls\": false";
         if (s.churn_noise != stage::automatic)
@@ -481,6 +487,17 @@ private:
                         s.spread->what = static_cast<noise_spread::kind>(one_of({"range", "variance", "log_variance"}));
                     else if (field == "log_min" || field == "log_max")
                         (field == "log_min" ? s.spread->log_min : s.spread->log_max) = number();
+                    else
+                        return false;
+                    return true;
+                });
+            } else if (key == "langevin") {
+                s.langevin = langevin_step{};
+                object([&](std::string_view field) {
+                    if (field == "snr")
+                        s.langevin->snr = number();
+                    else if (field == "over_batch")
+                        s.langevin->over_batch = boolean();
                     else
                         return false;
                     return true;

@@ -71,6 +71,14 @@ struct vp_sde {
     }
     constexpr double final_time() const { return 1.0; }
     constexpr double first_time() const { return 1e-3; }
+    /// d alpha / dt = -beta alpha / 2, d sigma / dt = beta alpha^2 / (2 sigma), infinite at t = 0; g^2 = beta.
+    constexpr level_slope slope(double t) const
+    {
+        auto const [alpha, sigma] = level(t);
+        double const half = 0.5 * beta(t), infinity = std::numeric_limits<double>::infinity();
+        return {-half * alpha, sigma == 0.0 ? infinity : half * alpha * alpha / sigma};
+    }
+    constexpr double squared_diffusion(double t) const { return beta(t); }
 
     /// The sub-VP SDE: standard deviation 1 - e^2L, squared diffusion beta (1 - e^4L). Ibid., (36), (38).
     constexpr double sub_vp_deviation(double t) const { return rest(t).high; }
@@ -95,6 +103,32 @@ private:
     {
         return t == 0.0 ? double_double(std::numeric_limits<double>::infinity()) : -log(expm1(exponent(t)));
     }
+};
+
+/// The sub-VP SDE as a path: alpha = e^L, sigma = 1 - e^2L. Source: Song et al. 2021, arXiv 2011.13456, section 3.4.
+struct sub_vp_sde {
+    vp_sde base{};
+
+    constexpr noise_level level(double t) const { return {base.level(t).alpha, base.sub_vp_deviation(t)}; }
+    constexpr level_slope slope(double t) const
+    {
+        double const beta = base.beta(t);
+        return {-0.5 * beta * base.level(t).alpha, beta * base.alpha_bar(t)};
+    }
+    constexpr double squared_diffusion(double t) const { return base.sub_vp_squared_diffusion(t); }
+    /// sigma / alpha = 1 / alpha - alpha
+    constexpr double time(double ratio) const
+    {
+        detail::require_ratio(ratio, "sub_vp_sde::time"); // 1 / alpha = r + sqrt(r^2 + 1), r = ratio / 2
+        double_double const r = scaled(double_double(ratio), -1), root = sqrt(r * r + double_double(1.0));
+        if (!detail::is_finite(ratio) || ratio >= level(1.0).sigma / level(1.0).alpha)
+            return 1.0;
+        double_double const per_alpha = r + root; // the VP ratio: 1 / alpha^2 - 1
+        return base.time(sqrt((per_alpha - double_double(1.0)) * (per_alpha + double_double(1.0))).high);
+    }
+    constexpr double final_time() const { return 1.0; }
+    constexpr double first_time() const { return 1e-3; }
+    friend constexpr bool operator==(sub_vp_sde const&, sub_vp_sde const&) = default;
 };
 
 /// EDM's form of the same SDE: scale = alpha = e^(-y/2) and sigma / alpha = sqrt(e^y - 1), y = beta_d t^2 / 2 + beta_min t.
@@ -143,6 +177,7 @@ struct ve_sde {
     /// sigma sqrt(2 log(sigma_max / sigma_min))
     constexpr double diffusion(double t) const { return (exact_sigma(t) * sqrt(scaled(log_range(), 1))).high; }
     constexpr noise_level level(double t) const { return {1.0, sigma(t)}; }
+    constexpr level_slope slope(double t) const { return {0.0, (exact_sigma(t) * log_range()).high}; }
     constexpr double time(double ratio) const
     {
         detail::require_ratio(ratio, "ve_sde::time");
@@ -320,7 +355,29 @@ struct vdm_fixed_linear {
     friend constexpr bool operator==(vdm_fixed_linear const&, vdm_fixed_linear const&) = default;
 };
 
-static_assert(noise_path<vp_sde> && noise_path<edm_vp> && noise_path<ve_sde> &&
-              noise_path<log_snr_path<log_snr_linear>>);
+/// alpha = cos(pi t / 2), sigma = sin(pi t / 2): the cosine path of flow matching, SiT's GVP and, with the angle pi t / 2 as
+/// the network's time, TrigFlow. Source: Albergo & Vanden-Eijnden 2023, arXiv 2209.15571; Lu & Song 2024, arXiv 2410.11081.
+struct trigonometric_path {
+    constexpr noise_level level(double t) const
+    {
+        auto const [sine, cosine] = sin_cos_half_pi(detail::unit_time(t, "trigonometric_path"));
+        return {cosine.high, sine.high};
+    }
+    constexpr level_slope slope(double t) const
+    {
+        auto const [alpha, sigma] = level(t);
+        return {-detail::half_pi.high * sigma, detail::half_pi.high * alpha};
+    }
+    constexpr double time(double ratio) const
+    {
+        detail::require_ratio(ratio, "trigonometric_path::time");
+        return detail::is_finite(ratio) ? atan_over_half_pi(double_double(ratio)).high : 1.0;
+    }
+    constexpr double final_time() const { return 1.0; }
+    friend constexpr bool operator==(trigonometric_path, trigonometric_path) = default;
+};
+
+static_assert(noise_path<vp_sde> && noise_path<sub_vp_sde> && noise_path<trigonometric_path> && noise_path<edm_vp> &&
+              noise_path<ve_sde> && noise_path<log_snr_path<log_snr_linear>>);
 
 } // namespace alphabar
