@@ -3,6 +3,8 @@
 
 #include <alphabar/schedule/paths.hpp>
 
+#include <alphabar/schedule/continuous.hpp>
+
 #include <limits>
 #include <stdexcept>
 
@@ -29,4 +31,45 @@ TEST_CASE("times outside the path are refused, with their value")
     CHECK_THROWS_AS(ab::rectified_flow{}.time(-1.0), std::invalid_argument);
     CHECK_THROWS_AS(ab::variance_exploding{}.level(-1.0), std::invalid_argument);
     CHECK_THROWS_AS(ab::variance_exploding{}.level(std::numeric_limits<double>::infinity()), std::invalid_argument);
+}
+
+TEST_CASE("slopes are the derivatives of the levels, and time is the inverse of the ratio, on every path")
+{
+    auto const check = [](auto const& path) {
+        for (double t : {0.05, 0.3, 0.5, 0.77, 0.95}) {
+            double const h = 1e-5;
+            ab::noise_level const before = path.level(t - h), after = path.level(t + h), here = path.level(t);
+            CHECK(path.slope(t).alpha == doctest::Approx((after.alpha - before.alpha) / (2 * h)).epsilon(1e-7));
+            CHECK(path.slope(t).sigma == doctest::Approx((after.sigma - before.sigma) / (2 * h)).epsilon(1e-7));
+            CHECK(path.time(ab::sigma_ratio(here)) == doctest::Approx(t).epsilon(1e-13));
+        }
+    };
+    check(ab::rectified_flow{});
+    check(ab::variance_exploding{});
+    check(ab::polynomial_flow{1.0});
+    check(ab::polynomial_flow{3.5});
+    check(ab::linear_vp{});
+    check(ab::trigonometric_path{});
+    check(ab::vp_sde{});
+    check(ab::sub_vp_sde{});
+    check(ab::ve_sde{});
+}
+
+TEST_CASE("the ends of the paths are exact")
+{
+    double const infinity = std::numeric_limits<double>::infinity();
+    auto const check = [&](auto const& path) {
+        CHECK(path.level(0.0) == ab::noise_level{1.0, 0.0});
+        CHECK(path.level(1.0) == ab::noise_level{0.0, 1.0});
+        CHECK(path.time(0.0) == 0.0);
+        CHECK(path.time(infinity) == 1.0);
+        CHECK_THROWS_AS(path.level(1.5), std::invalid_argument);
+        CHECK_THROWS_AS(path.time(-1.0), std::invalid_argument);
+    };
+    check(ab::polynomial_flow{2.0});
+    check(ab::linear_vp{});
+    check(ab::trigonometric_path{});
+    CHECK(ab::vp_sde{}.slope(0.0).sigma == infinity);
+    CHECK(ab::sub_vp_sde{}.time(infinity) == 1.0);
+    CHECK(ab::sub_vp_sde{}.time(0.0) == 0.0);
 }

@@ -90,20 +90,28 @@ stage slope_call(Path const& path, network_form const& network, double t, double
     bool const velocity = network.predicts == prediction::velocity;
     network_maps maps = maps_at(path, network, t);
     stage s{.time = network_time(network, t, {alpha, sigma}), .input_scale = maps.input_scale};
+    bool const bounded = network.operation.what != x0_operation::kind::none;
     if (epsilon_scale != 1.0) {
+        require(!bounded, "slope_call", "epsilon_scale", epsilon_scale, "it must be 1 where x_0 is clipped");
         maps.epsilon = {epsilon_scale * maps.epsilon.x, epsilon_scale * maps.epsilon.other};
         maps.x_0 = {(1.0 - sigma * maps.epsilon.x) / alpha, -sigma * maps.epsilon.other / alpha};
     }
     double const part = slope.sigma + (w == 0.0 ? 0.0 : w / (2.0 * sigma));
-    if (velocity && w == 0.0 && epsilon_scale == 1.0)
+    if (bounded) {
+        s.memory = maps.x_0;
+        s.operation = network.operation;
+        s.recall = {part / sigma, slope.alpha - part * alpha / sigma};
+    } else if (velocity && w == 0.0 && epsilon_scale == 1.0) {
         s.memory = {0.0, network.output_scale};
-    else if (!std::isfinite(part) && network.predicts == prediction::score) // sigma = 0: epsilon = -sigma score
+    } else if (!std::isfinite(part) && network.predicts == prediction::score) { // sigma = 0: epsilon = -sigma score
         s.memory = {slope.alpha / alpha,
                     -0.5 * (squared_diffusion(path, t) + w) * epsilon_scale * network.output_scale};
-    else
+    } else {
         s.memory = {slope.alpha * maps.x_0.x + part * maps.epsilon.x,
                     slope.alpha * maps.x_0.other + part * maps.epsilon.other};
-    require(std::isfinite(s.memory.x) && std::isfinite(s.memory.other), "slope_call", "t", t,
+    }
+    require(std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x), "slope_call", "t",
+            t,
             "alpha or sigma is 0 there and the prediction does not determine the slope: begin or end inside the path");
     return s;
 }

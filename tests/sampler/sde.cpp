@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include <alphabar/sampler/sde.hpp>
+
+#include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/paths.hpp>
+#include <doctest/doctest.h>
+#include <support/convergence.hpp>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <utility>
+
+using namespace alphabar;
+using namespace alphabar::slots;
+using doctest::Approx;
+
+namespace {
+
+grid even_grid(auto const& path, double from, double to, std::size_t n)
+{
+    grid g{.times = {}, .levels = {}, .end_time = to};
+    for (std::size_t i = 0; i <= n; ++i) {
+        g.times.push_back(from + (to - from) * static_cast<double>(i) / static_cast<double>(n));
+        g.levels.push_back(path.level(g.times.back()));
+    }
+    g.times.pop_back();
+    return g;
+}
+
+template <class Path>
+auto denoiser(Path const& path)
+{
+    return [path, mixture = support::gaussian_mixture{}](support::state const& v, double t) {
+        return mixture.denoise(v, path.level(t));
+    };
+}
+
+constexpr network_form clean{.predicts = prediction::x_0};
+
+/// The measured order of a Runge-Kutta method in the time of the path: errors at n and 2 n steps against 16 n.
+template <class Path>
+double order_of(runge_kutta_method const& method, Path const& path, double from, double to, std::size_t n)
+{
+    auto const end = [&](runge_kutta_method const& by, std::size_t steps) {
+        return support::interpret(ode(path, even_grid(path, from, to, steps), {.network = clean, .method = by}),
+                                  support::start, denoiser(path));
+    };
+    support::state const best = end(runge_kutta::classic4, 32 * n), a = end(method, n), b = end(method, 2 * n);
+    double coarse = 0, fine = 0;
+    for (std::size_t i = 0; i < best.size(); ++i)
+        coarse = std::max(coarse, std::abs(a[i] - best[i])), fine = std::max(fine, std::abs(b[i] - best[i]));
+    return std::log2(coarse / fine);
+}
+
+} // namespace
+
+TEST_CASE("the methods have the orders that they promise, on paths of every kind")
+{
+    std::pair<runge_kutta_method, double> const methods[] = {
+        {runge_kutta::euler, 1}, {runge_kutta::midpoint, 2}, {runge_kutta::heun2, 2},
+        {runge_kutta::heun3, 3}, {runge_kutta::classic4, 4}, {runge_kutta::three_eighths, 4}};
+    for (auto const& [method, order] : methods) {
+        CHECK(std::accumulate(method.back().begin(), method.back().end(), 0.0) == Approx(1.0));
+        CHECK(order_of(method, rectified_flow{}, 0.95, 0.1, 64) == Approx(order).epsilon(0.1));
+        CHECK(order_of(method, trigonometric_path{}, 0.95, 0.1, 64) == Approx(order).epsilon(0.1));
+        CHECK(order_of(method, vp_sde{0.1, 6.0}, 1.0, 0.1, 64) == Approx(order).epsilon(0.1));
+    }
+}
+
+TEST_CASE("Euler's method in t on rectified flow is euler; every prediction gives the same slope")
+{
+    grid const g = even_grid(rectified_flow{}, 1.0, 0.0, 5);
+    plan const a = ode(rectified_flow{}, g, {.network = {.predicts = prediction::flow}, .method = runge_kutta::euler}),
+               b = euler(g, {.network = {.predicts = prediction::flow}});
+    auto const network = [](support::state const& v, double t) {
+        support::state f = v;
+        for (double& u : f)
+            u = std::tanh(u) + t;
+        return f;
+    };
+    auto const got = support::interpret(a, support::start, network),
+               want = support::interpret(b, support::start, network);
+    for (std::size_t i = 0; i < got.size(); ++i)
+        CHECK(got[i] == Approx(want[i]).epsilon(1e-13));
+
+    double const t = 0.4, x_0 = 0.7, eps = -1.3, w = 0.8;
+    auto const check = [&](auto const& path) {
+        auto const [alpha, sigma] = path.level(t);
+        level_slope const slope = path.slope(t);
+        double const state = alpha * x_0 + sigma * eps;
+        double const want_slope = slope.alpha * x_0 + (slope.sigma + w / (2 * sigma)) * eps;
+        std::pair<prediction, double> const outputs[] = {{prediction::epsilon, eps},
+                                                         {prediction::x_0, x_0},
+                                                         {prediction::v, alpha * eps - sigma * x_0},
+                                                         {prediction::flow, eps - x_0},
+                                                         {prediction::score, -eps / sigma},
+                                                         {prediction::velocity, slope.alpha * x_0 + slope.sigma * eps}};
+        for (auto const& [kind, output] : outputs)
+            for (double sign : {1.0, -1.0}) {
+                stage const s = slope_call(path, {.predicts = kind, .output_scale = sign}, t, w);
+                CHECK(s.memory.x * state + s.memory.other * sign * output == Approx(want_slope).epsilon(1e-12));
+            }
+        // f x - (g^2 + w) / 2 score
+        double const f = slope.alpha / alpha, score = -eps / sigma;
+        CHECK(f * state - 0.5 * (squared_diffusion(path, t) + w) * score == Approx(want_slope).epsilon(1e-12));
+    };
+    check(rectified_flow{});
+    check(variance_exploding{});
+    check(trigonometric_path{});
+    check(polynomial_flow{2.5});
+    check(linear_vp{});
+    check(vp_sde{});
+    check(sub_vp_sde{});
+    check(ve_sde{});
+}
+
+TEST_CASE("mean and covariance, for the paths' own SDEs and other diffusions, by Euler-Maruyama and stochastic Heun")
+{
+    support::gaussian_mixture const mixture;
+    std::mt19937_64 engine(5);
+    std::normal_distribution<double> normal;
+    auto const check = [&](auto const& path, double from, sde_options o) {
+        o.network = clean;
+        grid g = even_grid(path, from, 0.002, 400);
+        g.times.push_back(g.end_time);
+        g.levels.push_back({1.0, 0.0});
+        g.end_time = 0.0;
+        auto const got = support::sample_moments(support::interpret(
+            sde(path, g, o), mixture.draw(3000, path.level(from), engine), denoiser(path), [&](std::uint32_t) {
+                support::state z(6000);
+                for (double& v : z)
+                    v = normal(engine);
+                return z;
+            }));
+        auto const want = mixture.moments();
+        for (std::size_t k = 0; k < 5; ++k)
+            CHECK(std::abs(got[k] - want[k]) < 0.1);
+    };
+    check(vp_sde{0.1, 8.0}, 1.0, {});
+    check(vp_sde{0.1, 8.0}, 1.0, {.method = runge_kutta::heun2});
+    check(sub_vp_sde{{0.1, 8.0}}, 1.0, {});
+    check(rectified_flow{}, 0.95, {.diffusion = [](double t) { return 2 * t; }});
+    check(trigonometric_path{}, 0.95, {.method = runge_kutta::heun2, .diffusion = [](double) { return 1.0; }});
+    check(rectified_flow{}, 0.95, {.diffusion = [](double t) { return t; }, .end = sde_end::mean});
+    check(linear_vp{}, 0.95, {.diffusion = [](double t) { return t; }, .end = sde_end::ode});
+}
+
+TEST_CASE("a factor of epsilon above 1 sharpens; limits; what is refused")
+{
+    // with normal data N(0, s^2) on a flow: score = -x / (alpha^2 s^2 + sigma^2); the scaled one is r times it
+    double const t = 0.3, r = 2.0, v = 1.7;
+    stage const s = slope_call(rectified_flow{}, {.predicts = prediction::epsilon}, t, 0.5, r);
+    double const eps = 0.9, scaled = r * eps, x_0 = (v - t * scaled) / (1 - t);
+    CHECK(s.memory.x * v + s.memory.other * eps == Approx(scaled - x_0 + 0.5 / (2 * t) * scaled).epsilon(1e-13));
+
+    // a score prediction at the clean end of the VP SDE, where epsilon is not determined
+    stage const end = slope_call(vp_sde{}, {.predicts = prediction::score}, 0.0);
+    CHECK(end.memory.x == Approx(-0.05));
+    CHECK(end.memory.other == Approx(-0.05));
+    // a clipped x_0
+    stage const bounded = slope_call(
+        variance_exploding{}, {.predicts = prediction::x_0, .operation = {.what = x0_operation::kind::clip}}, 2.0);
+    CHECK(bounded.recall == pair_map{0.5, -0.5}); // (x - x_0) / sigma
+    CHECK(slope_call(rectified_flow{}, {.predicts = prediction::velocity}, 1.0).memory == pair_map{0.0, 1.0});
+    CHECK_THROWS_AS(slope_call(rectified_flow{}, {.predicts = prediction::epsilon}, 1.0), std::invalid_argument);
+    CHECK_THROWS_AS(slope_call(vp_sde{}, {.predicts = prediction::x_0}, 0.0), std::invalid_argument);
+    grid const g = even_grid(vp_sde{}, 1.0, 0.1, 3);
+    CHECK_THROWS_AS(sde(vp_sde{}, g, {.diffusion = [](double) { return -1.0; }}), std::invalid_argument);
+    CHECK_THROWS_AS(sde(vp_sde{}, g, {.method = {{0.5}, {1.0}}}), std::invalid_argument);
+    CHECK_THROWS_AS(sde(vp_sde{}, g, {.method = {}}), std::invalid_argument);
+    // no noise where there is none: structural
+    for (stage const& each : ode(vp_sde{}, g, {.network = clean}).stages)
+        CHECK((!each.churn && !draws_noise(each)));
+    CHECK(!draws_noise(sde(vp_sde{}, g, {.network = clean}).stages.back()));
+    CHECK(draws_noise(sde(vp_sde{}, g, {.network = clean, .end = sde_end::noisy}).stages.back()));
+}
