@@ -133,11 +133,8 @@ plan sit_on(Path const& path, std::string const& name, json const& given, option
     double const eps = vp || !velocity ? 1e-3 : 0.0; // the source's sample_eps
     plan p;
     if (name == "ode") {
-        static std::map<std::string, runge_kutta_method> const methods = {{"euler", runge_kutta::euler},
-                                                                          {"midpoint", runge_kutta::midpoint},
-                                                                          {"heun2", runge_kutta::heun2},
-                                                                          {"heun3", runge_kutta::heun3},
-                                                                          {"rk4", runge_kutta::three_eighths}};
+        static std::map<std::string, runge_kutta_method> const methods = {
+            {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
         bool const back = o.get("reverse", false);
         double const first = vp || velocity ? 0.0 : eps, last = vp || !velocity ? 1 - eps : 1.0;
         array const u = back ? linspace(1 - first, 1 - last, n) : linspace(first, last, n);
@@ -149,7 +146,7 @@ plan sit_on(Path const& path, std::string const& name, json const& given, option
     auto const form = o.get<std::string>("diffusion_form", "SBDM");
     auto const end = o.get<std::string>("last_step", "none");
     double const norm = o.get("diffusion_norm", 1.0), size = o.get("last_step_size", 0.04), pi = std::numbers::pi;
-    sde_options s{.network = network, .method = method == "Heun" ? runge_kutta::heun2 : runge_kutta::euler};
+    sde_options s{.network = network, .method = method == "Heun" ? res_2s(1.0) : rk_1()};
     s.diffusion = [=](double t) { // t is the path's: noise at 1
         return form == "SBDM"         ? norm * squared_diffusion(path, t)
                : form == "constant"   ? 2 * norm
@@ -160,16 +157,19 @@ plan sit_on(Path const& path, std::string const& name, json const& given, option
     };
     double const first = !vp && (form == "SBDM" || !velocity) ? eps : 0.0, last = 1 - (end == "none" ? eps : size);
     array const u = linspace(first, last, n);
-    for (std::size_t i = 0; i + 1 < n; ++i)
+    for (std::size_t i = 0; i + 1 < n; ++i) {
         append(p, sde_step(path, 1 - u[i], u[0] - u[1], s));
-    s.method = runge_kutta::euler;
+        if (s.method.c.size() == 1) // the source draws before its call
+            p.stages.back().noise = noise_index(static_cast<std::uint32_t>(i), 0);
+    }
+    s.method = rk_1();
     if (end == "Mean") {
         append(p, sde_step(path, 1 - last, -size, s, false));
     } else if (end == "Euler") {
         s.diffusion = no_diffusion;
         append(p, sde_step(path, 1 - last, -size, s, false));
     } else if (end == "Tweedie") {
-        network_maps const maps = maps_at(path, network, 1 - last);
+        network_maps const maps = maps_at(network, path.level(1 - last), path.slope(1 - last));
         p.stages.push_back({.time = last, .x = row(m(0)), .memory = maps.x_0, .input_scale = maps.input_scale});
     } else {
         p.stages.push_back({.x = row(x), .calls = false});
@@ -233,11 +233,8 @@ plan vdm(options& o)
 
 flow_sampler flow_matching(json const& given, options& o)
 {
-    static std::map<std::string, runge_kutta_method> const methods = {{"euler", runge_kutta::euler},
-                                                                      {"midpoint", runge_kutta::midpoint},
-                                                                      {"heun2", runge_kutta::heun2},
-                                                                      {"heun3", runge_kutta::heun3},
-                                                                      {"rk4", runge_kutta::three_eighths}};
+    static std::map<std::string, runge_kutta_method> const methods = {
+        {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
     runge_kutta_method const method = methods.at(o.get<std::string>("method", "euler"));
     array const shown = numbers(at(given, "times"));
     array u = shown;
@@ -311,7 +308,8 @@ plan dpm(grid const& g, network_form const& network, churn_options const& churn)
     plan p;
     for (auto const& [step, churned] : churned_steps(path, g, churn)) {
         double const a = step.from.sigma, b = step.to.sigma, middle = std::pow((std::cbrt(a) + std::cbrt(b)) / 2, 3);
-        runge_kutta_method const method{{(middle - a) / (b - a)}, {0.0, 1.0}};
+        double const c = (middle - a) / (b - a);
+        runge_kutta_method const method = butcher({0.0, c}, {{c}, {0.0, 1.0}});
         std::vector<stage> stages =
             sde_step(path, a, b - a, {.network = network, .method = method, .diffusion = no_diffusion});
         stages.front().churn = churned;
@@ -394,7 +392,9 @@ std::optional<flow_sampler> flow_family(std::string const& family, std::string c
         made = consistency_models(name, given, o);
     else
         return std::nullopt;
-    number_as_drawn(made.p, given);
+    if (family == "score_sde" || family == "vdm")
+        number_as_drawn(made.p, given);
+    number_draws(made.p);
     return made;
 }
 

@@ -131,6 +131,60 @@ inline stage network_call(network_form const& network, double time, noise_level 
     return s;
 }
 
+/// As above, where a velocity prediction is read too, at a level with this slope in t.
+inline network_maps maps_at(network_form const& network, noise_level level, path_slope slope)
+{
+    if (network.predicts != prediction::velocity)
+        return maps_at(network, level);
+    double const out = network.output_scale, d = level.alpha * slope.sigma - slope.alpha * level.sigma;
+    return {1.0, {slope.sigma / d, -out * level.sigma / d}, {-slope.alpha / d, out * level.alpha / d}};
+}
+
+/// What moves the state in the path's own time: the ODE, or the reverse SDE of squared diffusion w.
+struct slope_terms {
+    path_slope slope{};
+    double w = 0.0;
+    double g2 = 0.0;            ///< of the forward SDE; read at sigma = 0 only
+    double epsilon_scale = 1.0; ///< a factor of epsilon, that is of the score
+};
+
+/// A stage that calls the network and remembers dx/dt; its rows are still empty:
+///
+///     m(0) = alpha' x_0 + (sigma' + w / (2 sigma)) epsilon = f x - (g^2 + w) / 2 score,   f = alpha' / alpha
+///
+/// With a factor of epsilon x_0 is that of the new epsilon. Throws std::invalid_argument where alpha or sigma is 0 and the
+/// prediction does not determine m(0), and where x_0 is clipped and epsilon scaled.
+inline stage slope_call(network_form const& network, double time, noise_level level, slope_terms const& o)
+{
+    auto const [alpha, sigma] = level;
+    path_slope const slope = o.slope;
+    network_maps maps = maps_at(network, level, slope);
+    bool const bounded = network.operation.what != x0_operation::kind::none, scaled = o.epsilon_scale != 1.0;
+    require(!bounded || !scaled, "slope_call", "epsilon_scale", o.epsilon_scale, "it must be 1 where x_0 is clipped");
+    stage s{.time = network_time(network, time, level), .input_scale = maps.input_scale};
+    if (scaled) {
+        maps.epsilon = {o.epsilon_scale * maps.epsilon.x, o.epsilon_scale * maps.epsilon.other};
+        maps.x_0 = {(1.0 - sigma * maps.epsilon.x) / alpha, -sigma * maps.epsilon.other / alpha};
+    }
+    double const part = slope.sigma + (o.w == 0.0 ? 0.0 : o.w / (2.0 * sigma));
+    if (bounded) {
+        s.memory = maps.x_0;
+        s.operation = network.operation;
+        s.recall = {part / sigma, slope.alpha - part * alpha / sigma};
+    } else if (network.predicts == prediction::velocity && o.w == 0.0 && !scaled) {
+        s.memory = {0.0, network.output_scale};
+    } else if (!std::isfinite(part) && network.predicts == prediction::score) {
+        s.memory = {slope.alpha / alpha, -0.5 * (o.g2 + o.w) * o.epsilon_scale * network.output_scale};
+    } else {
+        s.memory = {slope.alpha * maps.x_0.x + part * maps.epsilon.x,
+                    slope.alpha * maps.x_0.other + part * maps.epsilon.other};
+    }
+    require(std::isfinite(s.memory.x) && std::isfinite(s.memory.other) && std::isfinite(s.recall.x), "slope_call", "t",
+            time,
+            "alpha or sigma is 0 there and the prediction does not determine dx/dt: begin or end inside the path");
+    return s;
+}
+
 /// The form with its prediction kind settled: the grid's usual one where the user names none.
 inline network_form settled(network_form network, prediction usual)
 {

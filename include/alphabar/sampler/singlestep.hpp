@@ -82,12 +82,8 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
                             : position(level, form) - position(start.level, form);
         transition const step = along ? transition{1.0, 1.0, 0.0, 0.0, along->to - start.along->at, 1.0}
                                       : make_transition(start.level, to, form, o.tau);
-        stage s = network_call(o.network, time, level, along ? memory_form::epsilon : form);
-        if (along) {
-            network_maps const maps = maps_at(o.network, level);
-            s.memory = {along->slope.alpha * maps.x_0.x + along->slope.sigma * maps.epsilon.x,
-                        along->slope.alpha * maps.x_0.other + along->slope.sigma * maps.epsilon.other};
-        }
+        stage s =
+            along ? slope_call(o.network, time, level, {along->slope}) : network_call(o.network, time, level, form);
         s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
         node_values const w = weights(step, std::span(nodes).first(age + 1), s.ends_step);
         s.churn = churn;

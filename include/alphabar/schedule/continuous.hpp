@@ -72,7 +72,7 @@ struct vp_sde {
     constexpr double final_time() const { return 1.0; }
     constexpr double first_time() const { return 1e-3; }
     /// d alpha / dt = -beta alpha / 2, d sigma / dt = beta alpha^2 / (2 sigma), infinite at t = 0; g^2 = beta.
-    constexpr level_slope slope(double t) const
+    constexpr path_slope slope(double t) const
     {
         auto const [alpha, sigma] = level(t);
         double const half = 0.5 * beta(t), infinity = std::numeric_limits<double>::infinity();
@@ -110,7 +110,7 @@ struct sub_vp_sde {
     vp_sde base{};
 
     constexpr noise_level level(double t) const { return {base.level(t).alpha, base.sub_vp_deviation(t)}; }
-    constexpr level_slope slope(double t) const
+    constexpr path_slope slope(double t) const
     {
         double const beta = base.beta(t);
         return {-0.5 * beta * base.level(t).alpha, beta * base.alpha_bar(t)};
@@ -177,7 +177,7 @@ struct ve_sde {
     /// sigma sqrt(2 log(sigma_max / sigma_min))
     constexpr double diffusion(double t) const { return (exact_sigma(t) * sqrt(scaled(log_range(), 1))).high; }
     constexpr noise_level level(double t) const { return {1.0, sigma(t)}; }
-    constexpr level_slope slope(double t) const { return {0.0, (exact_sigma(t) * log_range()).high}; }
+    constexpr path_slope slope(double t) const { return {0.0, (exact_sigma(t) * log_range()).high}; }
     constexpr double time(double ratio) const
     {
         detail::require_ratio(ratio, "ve_sde::time");
@@ -363,7 +363,7 @@ struct trigonometric_path {
         auto const [sine, cosine] = sin_cos_half_pi(detail::unit_time(t, "trigonometric_path"));
         return {cosine.high, sine.high};
     }
-    constexpr level_slope slope(double t) const
+    constexpr path_slope slope(double t) const
     {
         auto const [alpha, sigma] = level(t);
         return {-detail::half_pi.high * sigma, detail::half_pi.high * alpha};

@@ -30,9 +30,8 @@ struct rectified_flow {
                : ratio < 1.0                              ? ratio / (1.0 + ratio)
                                                           : 1.0 / (1.0 + 1.0 / ratio);
     }
-    constexpr level_slope slope(double) const { return {-1.0, 1.0}; }
-    constexpr double final_time() const { return 1.0; }
     constexpr path_slope slope(double) const { return {-1.0, 1.0}; }
+    constexpr double final_time() const { return 1.0; }
     friend constexpr bool operator==(rectified_flow, rectified_flow) = default;
 };
 
@@ -56,9 +55,8 @@ struct variance_exploding {
         require(ratio >= 0.0, "variance_exploding::time", "ratio", ratio, "it must not be negative");
         return ratio > std::numeric_limits<double>::max() ? sigma_max : ratio;
     }
-    constexpr level_slope slope(double) const { return {0.0, 1.0}; }
-    constexpr double final_time() const { return sigma_max; }
     constexpr path_slope slope(double) const { return {0.0, 1.0}; }
+    constexpr double final_time() const { return sigma_max; }
     constexpr double first_time() const { return sigma_min; }
     friend constexpr bool operator==(variance_exploding const&, variance_exploding const&) = default;
 };
@@ -73,7 +71,7 @@ struct polynomial_flow {
         require(t >= 0.0 && t <= 1.0, "polynomial_flow::level", "t", t, "it must lie in [0, 1]");
         return {std::pow(1.0 - t, n), t == 1.0 ? 1.0 : -std::expm1(n * std::log1p(-t))};
     }
-    level_slope slope(double t) const
+    path_slope slope(double t) const
     {
         double const rate = n * std::pow(1.0 - t, n - 1.0);
         return {-rate, rate};
@@ -95,7 +93,7 @@ struct linear_vp {
         require(t >= 0.0 && t <= 1.0, "linear_vp::level", "t", t, "it must lie in [0, 1]");
         return {1.0 - t, std::sqrt(t * (2.0 - t))};
     }
-    level_slope slope(double t) const { return {-1.0, (1.0 - t) / level(t).sigma}; }
+    path_slope slope(double t) const { return {-1.0, (1.0 - t) / level(t).sigma}; }
     double time(double ratio) const
     {
         require(ratio >= 0.0, "linear_vp::time", "ratio", ratio, "it must not be negative");
