@@ -23,7 +23,7 @@ void replay_function(verdict& v)
     std::string const name =
         at(v.given(), "family").get<std::string>() + " " + at(v.given(), "function").get<std::string>();
     for (function_table const* table :
-         {&denoiser_functions(), &solver_functions(), &score_functions(), &vdm_functions()})
+         {&denoiser_functions(), &solver_functions(), &score_functions(), &vdm_functions(), &flow_functions()})
         if (auto const function = table->find(name); function != table->end())
             return function->second(v, at(v.given(), "arguments"));
     throw unsupported(name);

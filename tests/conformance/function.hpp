@@ -15,6 +15,7 @@ function_table const& denoiser_functions(); ///< k-diffusion, edm, consistency_m
 function_table const& solver_functions();   ///< dpm-solver, unipc
 function_table const& score_functions();    ///< score_sde, sit
 function_table const& vdm_functions();      ///< vdm, edm2
+function_table const& flow_functions();     ///< flow_matching
 
 /// of(x) for every number of a list of arguments.
 template <class Formula>

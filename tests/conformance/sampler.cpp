@@ -23,16 +23,6 @@ using alphabar::plan;
 
 // ---- k-diffusion: denoisers in sigma space ----------------------------------------------------------------
 
-grid sigma_levels(json const& given)
-{
-    array const sigmas = numbers(at(given, "sigmas"));
-    grid g{.times = sigmas, .levels = {}, .end_time = sigmas.back(), .direction = grid::course::as_given};
-    g.times.pop_back();
-    for (double sigma : sigmas)
-        g.levels.push_back({1.0, sigma});
-    return g;
-}
-
 plan k_multistep(grid const& g, options& o, unsigned order, bool stochastic)
 {
     using rule = alphabar::moment_rule;
@@ -119,15 +109,18 @@ plan k_diffusion(std::string const& name, json const& given, options& o)
 
 } // namespace
 
-void replay(verdict& v, options const& o, plan const& p, model const& network)
+void replay(verdict& v, options const& o, plan const& p, model const& network,
+            std::function<void(recording&)> const& finish)
 {
     o.finish();
     json const& given = v.given();
     std::size_t const n = size_of(shape_of(given));
     double const scale = value(given, "initial_scale", value(given, "latents_scale", 1.0) * p.initial_scale);
-    recording const r = run({p}, initial(n, scale), shape_of(given),
-                            network ? network : model_named(at(given, "model").get<std::string>()),
-                            [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
+    recording r = run({p}, initial(n, scale), shape_of(given),
+                      network ? network : model_named(at(given, "model").get<std::string>()),
+                      [n](std::size_t s, std::size_t j) { return noise(n, s, j); });
+    if (finish)
+        finish(r);
     compare(v, r, "model_times");
 }
 
@@ -136,7 +129,7 @@ void replay_sampler(verdict& v)
     json const& given = v.given();
     std::string const family = at(given, "family").get<std::string>(), name = at(given, "sampler").get<std::string>();
     options o(given);
-    for (auto const family_of : {replay_adaptive, replay_lu, replay_edm})
+    for (auto const family_of : {replay_adaptive, replay_lu, replay_edm, replay_flow})
         if (family_of(v, o))
             return;
     if (family != "k-diffusion")

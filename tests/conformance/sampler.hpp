@@ -6,6 +6,7 @@
 #include "replay_plan.hpp"
 #include "support.hpp"
 
+#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/network_form.hpp>
 
 namespace conformance {
@@ -34,12 +35,27 @@ private:
 
 inline alphabar::network_form const denoiser{.predicts = alphabar::prediction::x_0};
 
-/// Runs the plan of a case over the stand-ins and compares; `network` in place of the case's model.
-void replay(verdict&, options const&, alphabar::plan const&, model const& network = {});
+/// The noise levels of a case of denoisers in sigma space.
+inline alphabar::grid sigma_levels(json const& given)
+{
+    array const sigmas = numbers(at(given, "sigmas"));
+    alphabar::grid g{
+        .times = sigmas, .levels = {}, .end_time = sigmas.back(), .direction = alphabar::grid::course::as_given};
+    g.times.pop_back();
+    for (double sigma : sigmas)
+        g.levels.push_back({1.0, sigma});
+    return g;
+}
+
+/// Runs the plan of a case over the stand-ins and compares; `network` in place of the case's model, `finish`: what the source
+/// does to the result.
+void replay(verdict&, options const&, alphabar::plan const&, model const& network = {},
+            std::function<void(recording&)> const& finish = {});
 
 // The samplers of a family, by the case's `family` and `sampler`. False: not one of them.
 bool replay_lu(verdict&, options&);  ///< dpm-solver and UniPC
 bool replay_edm(verdict&, options&); ///< EDM and EDM2
 bool replay_adaptive(verdict&, options&);
+bool replay_flow(verdict&, options&); ///< score_sde, SiT, rectified flow, VDM, flow_matching, consistency_models
 
 } // namespace conformance

@@ -24,6 +24,12 @@ using namespace alphabar;
 using alphabar::plan;
 using namespace alphabar::slots;
 
+/// A plan, and what the source does to the result.
+struct made_sampler {
+    plan p;
+    std::function<void(recording&)> finish{};
+};
+
 array linspace(double first, double last, std::size_t count)
 {
     array values(count, first);
@@ -231,7 +237,7 @@ plan vdm(options& o)
 
 // ---- flow_matching ----------------------------------------------------------------------------------------
 
-flow_sampler flow_matching(json const& given, options& o)
+made_sampler flow_matching(json const& given, options& o)
 {
     static std::map<std::string, runge_kutta_method> const methods = {
         {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
@@ -250,7 +256,7 @@ flow_sampler flow_matching(json const& given, options& o)
         network.predicts = prediction::flow;
         network.input = network_input::rectified_flow;
     }
-    flow_sampler made;
+    made_sampler made;
     for (std::size_t i = 0; i + 1 < u.size(); ++i) {
         sde_options const s{.network = network, .method = method, .diffusion = no_diffusion};
         append(made.p, transformed ? sde_step(trigonometric_path{}, 1 - u[i], u[i] - u[i + 1], s, false)
@@ -306,21 +312,22 @@ plan dpm(grid const& g, network_form const& network, churn_options const& churn)
 {
     variance_exploding const path;
     plan p;
-    for (auto const& [step, churned] : churned_steps(path, g, churn)) {
+    for (churned_step const& churned : churned_steps(path, g, churn)) {
+        grid_step const& step = churned.step;
         double const a = step.from.sigma, b = step.to.sigma, middle = std::pow((std::cbrt(a) + std::cbrt(b)) / 2, 3);
         double const c = (middle - a) / (b - a);
         runge_kutta_method const method = butcher({0.0, c}, {{c}, {0.0, 1.0}});
         std::vector<stage> stages =
             sde_step(path, a, b - a, {.network = network, .method = method, .diffusion = no_diffusion});
-        stages.front().churn = churned;
+        stages.front().churn = churned.churn;
         append(p, stages);
     }
     return p;
 }
 
-flow_sampler consistency_models(std::string name, json const& given, options& o)
+made_sampler consistency_models(std::string name, json const& given, options& o)
 {
-    flow_sampler made;
+    made_sampler made;
     bool const whole = name == "karras_sample";
     network_form network = denoiser;
     grid g{.times = {}, .levels = {}, .direction = grid::course::as_given};
@@ -374,10 +381,11 @@ flow_sampler consistency_models(std::string name, json const& given, options& o)
 
 } // namespace
 
-std::optional<flow_sampler> flow_family(std::string const& family, std::string const& name, json const& given,
-                                        options& o)
+bool replay_flow(verdict& v, options& o)
 {
-    flow_sampler made;
+    json const& given = v.given();
+    std::string const family = at(given, "family").get<std::string>(), name = at(given, "sampler").get<std::string>();
+    made_sampler made;
     if (family == "score_sde" && name == "pc")
         made.p = score_sde(given, o);
     else if (family == "sit")
@@ -391,11 +399,12 @@ std::optional<flow_sampler> flow_family(std::string const& family, std::string c
     else if (family == "consistency_models")
         made = consistency_models(name, given, o);
     else
-        return std::nullopt;
+        return false;
     if (family == "score_sde" || family == "vdm")
         number_as_drawn(made.p, given);
     number_draws(made.p);
-    return made;
+    replay(v, o, made.p, {}, made.finish);
+    return true;
 }
 
 } // namespace conformance

@@ -116,6 +116,7 @@ model model_named(std::string const& name);
 void replay_trajectory(verdict&);
 void replay_grid(verdict&);
 void replay_forward(verdict&);
+void replay_flow_forward(verdict&);
 void replay_sampler(verdict&);
 void replay_sigmas(verdict&);
 void replay_table(verdict&);

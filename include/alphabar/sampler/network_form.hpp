@@ -6,6 +6,7 @@
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/process/prediction.hpp>
+#include <alphabar/process/velocity.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/plan.hpp>
 #include <alphabar/schedule/noise_level.hpp>
@@ -136,8 +137,9 @@ inline network_maps maps_at(network_form const& network, noise_level level, path
 {
     if (network.predicts != prediction::velocity)
         return maps_at(network, level);
-    double const out = network.output_scale, d = level.alpha * slope.sigma - slope.alpha * level.sigma;
-    return {1.0, {slope.sigma / d, -out * level.sigma / d}, {-slope.alpha / d, out * level.alpha / d}};
+    prediction_map const map = from_velocity(level, slope);
+    double const out = network.output_scale;
+    return {1.0, {map.x_0.x, out * map.x_0.other}, {map.epsilon.x, out * map.epsilon.other}};
 }
 
 /// What moves the state in the path's own time: the ODE, or the reverse SDE of squared diffusion w.

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+//
+// What flow_matching asks of a path, and forward processes on paths.
+#include "function.hpp"
+
+#include <alphabar/sampler/sde.hpp>
+#include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/paths.hpp>
+
+#include <numbers>
+#include <variant>
+
+namespace conformance {
+namespace {
+
+using namespace alphabar;
+
+/// Any of the paths. Its time is the library's, noise at 1; flow_matching and SiT have data there.
+class some_path {
+public:
+    explicit some_path(json const& a)
+    {
+        std::string const name = a.contains("scheduler") ? a["scheduler"].get<std::string>()
+                                 : a.contains("path")    ? a["path"].get<std::string>()
+                                                         : at(a, "sde").get<std::string>();
+        if (name == "PolynomialConvex")
+            path_ = polynomial_flow{number(at(a, "n"))};
+        else if (name == "VP")
+            path_ = vp_sde{value(a, "beta_min", 0.1), value(a, "beta_max", 20.0)};
+        else if (name == "VE")
+            path_ = ve_sde{value(a, "sigma_min", 0.01), value(a, "sigma_max", 50.0)};
+        else if (name == "LinearVP")
+            path_ = linear_vp{};
+        else if (name == "Cosine" || name == "GVP")
+            path_ = trigonometric_path{};
+        else if (name != "CondOT" && name != "Linear")
+            throw unsupported("the path " + name);
+    }
+    noise_level level(double t) const
+    {
+        return std::visit([t](auto const& p) { return p.level(t); }, path_);
+    }
+    path_slope slope(double t) const
+    {
+        return std::visit([t](auto const& p) { return p.slope(t); }, path_);
+    }
+    double time(double ratio) const
+    {
+        return std::visit([ratio](auto const& p) { return p.time(ratio); }, path_);
+    }
+    double final_time() const { return 1.0; }
+    double squared_diffusion(double t) const
+    {
+        return std::visit([t](auto const& p) { return alphabar::squared_diffusion(p, t); }, path_);
+    }
+
+private:
+    std::variant<rectified_flow, polynomial_flow, vp_sde, ve_sde, linear_vp, trigonometric_path> path_;
+};
+
+/// of(time of the sample, element of the state) for every element.
+template <class Formula>
+array each(array const& t, std::size_t n, Formula const& of)
+{
+    array values(n);
+    for (std::size_t i = 0; i < n; ++i)
+        values[i] = of(t[i / (n / t.size())], i);
+    return values;
+}
+
+void coefficients(verdict& v, json const& a)
+{
+    some_path const path(a);
+    auto const compare = [&](char const* name, auto const& of) {
+        if (v.expects(name))
+            v.compare(name, of_numbers(a, "t", [&](double u) { return of(path.level(1 - u), path.slope(1 - u)); }));
+    };
+    compare("alpha", [](noise_level l, path_slope) { return l.alpha; });
+    compare("sigma", [](noise_level l, path_slope) { return l.sigma; });
+    compare("d_alpha", [](noise_level, path_slope s) { return -s.alpha; });
+    compare("d_sigma", [](noise_level, path_slope s) { return -s.sigma; });
+    compare("d_alpha_over_alpha", [](noise_level l, path_slope s) { return -s.alpha / l.alpha; });
+}
+
+void snr_inverse(verdict& v, json const& a) // alpha / sigma
+{
+    some_path const path(a);
+    v.compare("values", of_numbers(a, "snr", [&](double r) { return 1 - path.time(1 / r); }));
+}
+
+void kappa_inverse(verdict& v, json const& a) // alpha
+{
+    some_path const path(a);
+    v.compare("values", of_numbers(a, "kappa", [&](double k) { return 1 - path.time((1 - k) / k); }));
+}
+
+/// A prediction as another one; the velocity points to the data.
+template <prediction From, prediction To>
+void convert(verdict& v, json const& a)
+{
+    some_path const path(a);
+    array const t = numbers(at(a, "t")), x = state_of(a), input = values_named(a, "input", x.size());
+    v.compare("values", each(t, x.size(), [&](double u, std::size_t i) {
+                  noise_level const level = path.level(1 - u);
+                  path_slope const slope = path.slope(1 - u);
+                  network_form const network{.predicts = From,
+                                             .output_scale = From == prediction::velocity ? -1.0 : 1.0};
+                  network_maps const maps = maps_at(network, level, slope);
+                  double const x_0 = maps.x_0.x * x[i] + maps.x_0.other * input[i],
+                               eps = maps.epsilon.x * x[i] + maps.epsilon.other * input[i];
+                  return To == prediction::x_0       ? x_0
+                         : To == prediction::epsilon ? eps
+                         : To == prediction::score   ? -eps / level.sigma
+                                                     : -(slope.alpha * x_0 + slope.sigma * eps);
+              }));
+}
+
+/// The velocity along `new` of a model made under `original`: the same levels up to a scale.
+void schedule_transform(verdict& v, json const& a)
+{
+    some_path const made(at(a, "original")), used(at(a, "new"));
+    array const t = numbers(at(a, "t")), x = state_of(a);
+    model const network = model_named(at(a, "model").get<std::string>());
+    array scales, times, seen(x.size());
+    for (double u : t) {
+        times.push_back(made.time(sigma_ratio(used.level(1 - u))));
+        scales.push_back(made.level(times.back()).sigma / used.level(1 - u).sigma);
+    }
+    std::size_t const block = x.size() / t.size();
+    for (std::size_t i = 0; i < x.size(); ++i)
+        seen[i] = scales[i / block] * x[i];
+    array model_times;
+    for (double s : times)
+        model_times.push_back(1 - s);
+    array const output = network(seen, model_times);
+    v.compare("values", each(t, x.size(), [&](double u, std::size_t i) {
+                  double const s = times[i / block];
+                  network_maps const maps =
+                      maps_at({.predicts = prediction::velocity, .output_scale = -1}, made.level(s), made.slope(s));
+                  path_slope const slope = used.slope(1 - u);
+                  return -(slope.alpha * (maps.x_0.x * seen[i] + maps.x_0.other * output[i]) +
+                           slope.sigma * (maps.epsilon.x * seen[i] + maps.epsilon.other * output[i]));
+              }));
+}
+
+} // namespace
+
+function_table const& flow_functions()
+{
+    using enum prediction;
+    static function_table const functions = {
+        {"flow_matching scheduler", coefficients},
+        {"flow_matching snr_inverse", snr_inverse},
+        {"flow_matching kappa_inverse", kappa_inverse},
+        {"flow_matching schedule_transform", schedule_transform},
+        {"flow_matching epsilon_to_target", convert<epsilon, x_0>},
+        {"flow_matching epsilon_to_velocity", convert<epsilon, velocity>},
+        {"flow_matching target_to_epsilon", convert<x_0, epsilon>},
+        {"flow_matching target_to_velocity", convert<x_0, velocity>},
+        {"flow_matching velocity_to_epsilon", convert<velocity, epsilon>},
+        {"flow_matching velocity_to_target", convert<velocity, x_0>},
+    };
+    return functions;
+}
+
+/// Paths sampled forward: `noisy` and `velocity` (towards the data), or `mean` and `std`.
+void replay_flow_forward(verdict& v)
+{
+    json const& given = v.given();
+    if (value<std::string>(given, "path", "affine") == "geodesic" || value<std::string>(given, "path", "") == "mixture")
+        throw unsupported("the path " + given["path"].get<std::string>());
+    json described = given;
+    if (given.contains("scheduler"))
+        described.erase("path");
+    some_path const path(described);
+    array const t = numbers(at(given, "t"));
+    std::size_t const n = size_of(shape_of(given));
+    array const x_0 = data(n), z = noise(n, 0, 0);
+    bool const sde = given.contains("sde");
+    auto const blend = [&](auto const& of) {
+        return each(t, n, [&](double u, std::size_t i) {
+            auto const [alpha, sigma] = of(sde ? u : 1 - u);
+            return alpha * x_0[i] + sigma * z[i];
+        });
+    };
+    if (sde) {
+        v.compare("mean", each(t, n, [&](double u, std::size_t i) { return path.level(u).alpha * x_0[i]; }));
+        v.compare("std", of_numbers(given, "t", [&](double u) { return path.level(u).sigma; }));
+        return;
+    }
+    v.compare("noisy", blend([&](double s) { return path.level(s); }));
+    v.compare("velocity", blend([&](double s) { return path_slope{-path.slope(s).alpha, -path.slope(s).sigma}; }));
+}
+
+} // namespace conformance
