@@ -100,15 +100,15 @@ plan score_sde(json const& given, options& o)
                                   : continuous ? vp.level(t)
                                                : noise_level{std::sqrt(alpha_bar[k]), std::sqrt(1 - alpha_bar[k])};
         double const below = exploding && k > 0 ? ladder[k - 1] : 0.0;
-        forward_step const forward = exploding ? make_forward_step({1, below}, {1, ladder[k]})
-                                               : forward_step{std::sqrt(1 - ladder[k]), ladder[k]};
+        stage::churn_map const forward = exploding ? make_forward_step({1, below}, {1, ladder[k]})
+                                                   : stage::churn_map{std::sqrt(1 - ladder[k]), std::sqrt(ladder[k])};
         for (unsigned j = 0; j < corrections; ++j)
             p.stages.push_back(langevin_stage(network, t, level, forward.keep, c));
-        double const deviation = std::sqrt(forward.variance);
+        double const deviation = forward.add;
         if (predictor == "reverse_diffusion")
             p.stages.push_back(reverse_diffusion_stage(network, t, level, forward));
         else if (predictor == "ancestral_sampling")
-            p.stages.push_back(score_stage(network, t, level, 1 / forward.keep, forward.variance / forward.keep,
+            p.stages.push_back(score_stage(network, t, level, 1 / forward.keep, deviation * deviation / forward.keep,
                                            exploding ? below * deviation / ladder[k] : deviation));
         else if (predictor == "euler_maruyama")
             append(p, exploding ? sde_step(ve, t, -1 / n, {.network = network})

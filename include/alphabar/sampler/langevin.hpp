@@ -30,23 +30,12 @@ inline stage score_stage(network_form const& network, double time, noise_level l
     return s;
 }
 
-/// One step of the forward process, x_t = keep x_s + sqrt(variance) z, from the cleaner level to the noisier one.
-struct forward_step {
-    double keep;
-    double variance;
-};
-inline forward_step make_forward_step(noise_level clean, noise_level noisy)
-{
-    double const keep = noisy.alpha / clean.alpha, kept = keep * clean.sigma;
-    return {keep, (noisy.sigma - kept) * (noisy.sigma + kept)};
-}
-
-/// The forward step turned round: x' = (2 - keep) x + variance score + sqrt(variance) z. Source: Song et al. 2021, arXiv
+/// A forward step x -> keep x + add z turned round: x' = (2 - keep) x + add^2 score + add z. Source: Song et al. 2021, arXiv
 /// 2011.13456, (46).
-inline stage reverse_diffusion_stage(network_form const& network, double time, noise_level level, forward_step step,
+inline stage reverse_diffusion_stage(network_form const& network, double time, noise_level level, stage::churn_map step,
                                      bool noisy = true)
 {
-    return score_stage(network, time, level, 2.0 - step.keep, step.variance, noisy ? std::sqrt(step.variance) : 0.0);
+    return score_stage(network, time, level, 2.0 - step.keep, step.add * step.add, noisy ? step.add : 0.0);
 }
 
 struct langevin_options {
@@ -91,7 +80,7 @@ inline plan predictor_corrector(grid const& g, predictor_corrector_options const
     plan p{
         .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
     for (std::size_t i = 0; i < g.steps(); ++i) {
-        forward_step const forward = make_forward_step(g.levels[i + 1], g.levels[i]);
+        stage::churn_map const forward = make_forward_step(g.levels[i + 1], g.levels[i]);
         for (unsigned k = 0; k < o.corrector.steps; ++k) {
             p.stages.push_back(langevin_stage(network, g.times[i], g.levels[i], forward.keep, o.corrector));
             p.stages.back().ends_step = o.predictor == score_predictor::none && k + 1 == o.corrector.steps;
