@@ -41,7 +41,7 @@ TEST_CASE("a rule of given weights, and the moments that it reads")
 {
     struct spy {
         std::vector<double> const *c, *u, *p;
-        ab::guidance_weights<2> weights(ab::guidance_point const& at, ab::guidance_moments<2> const& m) const
+        ab::guidance_weights<2> weights(ab::guidance_point const& at, ab::guidance_spreads<2> const& m) const
         {
             auto const part = [&](std::vector<double> const& v) {
                 return std::vector<double>(v.begin() + static_cast<std::ptrdiff_t>(300 * at.row),
@@ -58,7 +58,7 @@ TEST_CASE("a rule of given weights, and the moments that it reads")
             CHECK(m.dot(2, 2) == doctest::Approx(support::dot(E, E)).epsilon(1e-13));
             auto const g = support::mixed(1, support::mixed(2, C, -3, D), 0.5, E);
             double const deviation = support::deviation(g);
-            CHECK(m.spread({2, {-3, 0.5}}) == doctest::Approx(299 * deviation * deviation).epsilon(1e-12));
+            CHECK(m({2, {-3, 0.5}}) == doctest::Approx(299 * deviation * deviation).epsilon(1e-12));
             return {2, {-3, 0.5}};
         }
     };

@@ -3,6 +3,8 @@
 // Laplacian pyramids of images.
 #pragma once
 
+#include <alphabar/core/transform.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -14,64 +16,74 @@ namespace alphabar {
 
 namespace detail {
 
-/// Output i of a linear map of a line: sum_t weight[t] in[index[t]].
+/// The sum of ten numbers with weights.
 template <class T>
-struct line_taps {
-    std::array<std::size_t, 10> index{};
+struct ten_taps {
     std::array<T, 10> weight{};
+    template <class... In>
+    constexpr T operator()(In... in) const
+    {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return ((weight[I] * in) + ...);
+        }(std::index_sequence_for<In...>{});
+    }
 };
 
-/// The binomial filter (1 4 6 4 1) / 16 with a border that reflects without repeating the edge, and a bilinear change of size with
-/// half-pixel centres: from n to n / 2 the filter first, from n to 2 n (edges held) the filter last.
+/// Planes of height x width, half as high or twice, then transposed: width x (height / 2 or 2 height).
+///
+/// Along the height acts the binomial filter (1 4 6 4 1) / 16 with a border that reflects without repeating the edge, and a linear
+/// change of size with half-pixel centres: to half the size the filter first, to twice (edges held) the filter last.
 template <class T>
-std::vector<line_taps<T>> pyramid_map(std::size_t n, bool up)
+std::vector<T> resized_across(std::vector<T> const& in, std::size_t height, std::size_t width, bool up)
 {
+    constexpr std::size_t tile = 16; // rows that are transposed together
     constexpr std::array<double, 5> filter{1. / 16, 4. / 16, 6. / 16, 4. / 16, 1. / 16};
-    std::vector<line_taps<T>> map(up ? 2 * n : n / 2);
+    std::size_t const new_height = up ? 2 * height : height / 2;
+    std::size_t const planes = height * width == 0 ? 0 : in.size() / (height * width);
+    std::vector<T> out(planes * new_height * width), lines(tile * width);
     auto const filtered = [&](std::size_t at, std::size_t tap) {
-        auto const last = static_cast<std::ptrdiff_t>(up ? 2 * n : n) - 1;
+        auto const last = static_cast<std::ptrdiff_t>(up ? new_height : height) - 1;
         std::ptrdiff_t i = static_cast<std::ptrdiff_t>(at + tap) - 2;
         while (i < 0 || i > last)
             i = last == 0 ? 0 : i < 0 ? -i : 2 * last - i;
         return static_cast<std::size_t>(i);
     };
-    for (std::size_t i = 0; i < map.size(); ++i)
-        for (std::size_t tap = 0; tap < 5; ++tap)
-            for (std::size_t half = 0; half < 2; ++half) {
-                std::size_t from = filtered(up ? i : 2 * i + half, tap);
-                if (up) { // element j of the doubled line: 3/4 of element j / 2 and 1/4 of its other neighbour
-                    std::size_t const near = from / 2, before = near == 0 ? 0 : near - 1;
-                    from = half == 0 ? near : from % 2 == 0 ? before : std::min(near + 1, n - 1);
-                }
-                map[i].index[2 * tap + half] = from;
-                map[i].weight[2 * tap + half] = static_cast<T>(filter[tap] * (up ? (half == 0 ? 0.75 : 0.25) : 0.5));
+    std::vector<std::array<std::size_t, 10>> from(new_height);
+    std::vector<ten_taps<T>> taps(new_height);
+    for (std::size_t y = 0; y < new_height; ++y)
+        for (std::size_t i = 0; i < 10; ++i) {
+            bool const second = i % 2 == 1;
+            std::size_t row = filtered(up ? y : 2 * y + i % 2, i / 2);
+            if (up) { // row j of twice the size: 3/4 of row j / 2 and 1/4 of its neighbour on the other side
+                std::size_t const near = row / 2, before = near == 0 ? 0 : near - 1;
+                row = !second ? near : row % 2 == 0 ? before : std::min(near + 1, height - 1);
             }
-    return map;
+            from[y][i] = row * width;
+            taps[y].weight[i] = static_cast<T>(filter[i / 2] * (up ? (second ? 0.25 : 0.75) : 0.5));
+        }
+    for (std::size_t plane = 0; plane < planes; ++plane)
+        for (std::size_t y = 0; y < new_height; y += tile) {
+            std::size_t const count = std::min(tile, new_height - y);
+            for (std::size_t k = 0; k < count; ++k)
+                [&]<std::size_t... I>(std::index_sequence<I...>) {
+                    T const* const first = in.data() + plane * height * width;
+                    T* const to = lines.data() + k * width;
+                    std::size_t const done =
+                        apply_stored(taps[y + k], std::array{to}, width, (first + from[y + k][I])...);
+                    apply(taps[y + k], std::array{to + done}, width - done, (first + from[y + k][I] + done)...);
+                }(std::make_index_sequence<10>{});
+            for (std::size_t x = 0; x < width; ++x)
+                for (std::size_t k = 0; k < count; ++k)
+                    out[(plane * width + x) * new_height + y + k] = lines[k * width + x];
+        }
+    return out;
 }
 
 /// Planes of height x width half as large, or twice.
 template <class T>
 std::vector<T> resized(std::vector<T> const& in, std::size_t height, std::size_t width, bool up)
 {
-    auto const rows = pyramid_map<T>(height, up), columns = pyramid_map<T>(width, up);
-    std::size_t const planes = height * width == 0 ? 0 : in.size() / (height * width), w = columns.size();
-    std::vector<T> out(planes * rows.size() * w), lines(height * w);
-    for (std::size_t plane = 0; plane < planes; ++plane) {
-        T const* const from = in.data() + plane * height * width;
-        T* const to = out.data() + plane * rows.size() * w;
-        for (std::size_t y = 0; y < height; ++y)
-            for (std::size_t x = 0; x < w; ++x) {
-                T sum = 0;
-                for (std::size_t t = 0; t < 10; ++t)
-                    sum += columns[x].weight[t] * from[y * width + columns[x].index[t]];
-                lines[y * w + x] = sum;
-            }
-        for (std::size_t y = 0; y < rows.size(); ++y)
-            for (std::size_t t = 0; t < 10; ++t)
-                for (std::size_t x = 0; x < w; ++x)
-                    to[y * w + x] += rows[y].weight[t] * lines[rows[y].index[t] * w + x];
-    }
-    return out;
+    return resized_across(resized_across(in, height, width, up), width, up ? 2 * height : height / 2, up);
 }
 
 } // namespace detail

@@ -176,10 +176,9 @@ auto reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& f
     };
     for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
         std::size_t const n = std::min(detail::piece, at.end - first);
-        if constexpr (summand::count == 1 && detail::is_stored_pass<compute, Source...> &&
-                      !std::is_same_v<formula, detail::identity>) {
+        if constexpr (detail::is_stored_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
             std::size_t const offset = at.row * layout.row_size + first;
-            if (detail::apply_stored(formulas[at.row], terms[0], n, (in.data + offset)...) == n) {
+            if (detail::apply_stored(formulas[at.row], rows, n, (in.data + offset)...) == n) {
                 add_rows(n);
                 continue;
             }

@@ -330,29 +330,44 @@ struct eight_elements {
     }
 };
 
-/// out[i] = f(in[i]...) for i < 8 * blocks. 16-bit numbers are converted on the way, without a pass through a buffer.
-/// `out` may be an input. The compiler keeps the arrays of eight in registers.
-template <class F, class T, class... In>
-ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, T* out, std::size_t blocks, In const*... in)
+/// Eight results on their way to memory.
+template <class T>
+ALPHABAR_AVX2 ALPHABAR_INLINE void store_eight(compute_t<T> const* results, T* to)
+{
+    if constexpr (format_of<T> != element_format::native) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
+    } else if constexpr (std::is_same_v<T, float>) {
+        _mm256_storeu_ps(to, _mm256_loadu_ps(results));
+    } else if constexpr (std::is_same_v<T, double>) {
+        _mm256_storeu_pd(to, _mm256_loadu_pd(results));
+        _mm256_storeu_pd(to + 4, _mm256_loadu_pd(results + 4));
+    } else {
+        for (std::size_t k = 0; k < 8; ++k)
+            to[k] = narrow<T>(results[k]);
+    }
+}
+
+/// out[j][i] = result j of f(in[i]...) for i < 8 * blocks. 16-bit numbers are converted on the way, without a pass through
+/// a buffer. An output may be an input. The compiler keeps the arrays of eight in registers.
+template <class F, class T, std::size_t N, class... In>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, std::array<T*, N> const& out,
+                                                      std::size_t blocks, In const*... in)
 {
     F const f = formula;
     for (std::size_t i = 0; i < 8 * blocks; i += 8) {
-        compute_t<T> results[8];
-        [&](auto const&... from) ALPHABAR_AVX2 __attribute__((always_inline)) {
-            for (std::size_t k = 0; k < 8; ++k)
-                results[k] = static_cast<compute_t<T>>(f(from.values[k]...));
-        }(eight_elements<In>(in + i)...);
-        if constexpr (format_of<T> != element_format::native) {
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
-        } else if constexpr (std::is_same_v<T, float>) {
-            _mm256_storeu_ps(out + i, _mm256_loadu_ps(results));
-        } else if constexpr (std::is_same_v<T, double>) {
-            _mm256_storeu_pd(out + i, _mm256_loadu_pd(results));
-            _mm256_storeu_pd(out + i + 4, _mm256_loadu_pd(results + 4));
-        } else {
-            for (std::size_t k = 0; k < 8; ++k)
-                out[i + k] = narrow<T>(results[k]);
-        }
+        compute_t<T> results[N][8];
+        [&]<std::size_t... J>(std::index_sequence<J...>, auto const&... from) ALPHABAR_AVX2
+            __attribute__((always_inline)) {
+                for (std::size_t k = 0; k < 8; ++k) {
+                    auto const result = f(from.values[k]...);
+                    if constexpr (N == 1 && !requires { result[0]; })
+                        results[0][k] = static_cast<compute_t<T>>(result);
+                    else
+                        ((results[J][k] = static_cast<compute_t<T>>(result[J])), ...);
+                }
+            }(std::make_index_sequence<N>{}, eight_elements<In>(in + i)...);
+        for (std::size_t j = 0; j < N; ++j)
+            store_eight(results[j], out[j] + i);
     }
 }
 #endif
@@ -367,8 +382,8 @@ inline constexpr bool is_stored_pass<T, stored_source<In>...> =
     ((format_of<In> != element_format::native) || ...);
 
 /// As many of n elements as `apply_avx2` takes, where this processor has it; returns how many.
-template <class F, class T, class... In>
-inline std::size_t apply_stored(F const& f, T* out, std::size_t n, In const*... in)
+template <class F, class T, std::size_t N, class... In>
+inline std::size_t apply_stored(F const& f, std::array<T*, N> const& out, std::size_t n, In const*... in)
 {
 #if defined(ALPHABAR_AVX2)
     if (has_avx2()) {
@@ -415,10 +430,12 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
     for (std::size_t chunk = begin; chunk < end; ++chunk) {
         detail::chunk_extent const at = detail::extent_of(layout, chunk);
         std::size_t start = at.begin;
-        if constexpr (N == 1 && detail::is_stored_pass<T, Source...>) {
+        if constexpr (detail::is_stored_pass<T, Source...>) {
             std::size_t const offset = at.row * layout.row_size + start;
-            start +=
-                detail::apply_stored(formulas[at.row], out.data[0] + offset, at.end - start, (in.data + offset)...);
+            std::array<T*, N> to;
+            for (std::size_t j = 0; j < N; ++j)
+                to[j] = out.data[j] + offset;
+            start += detail::apply_stored(formulas[at.row], to, at.end - start, (in.data + offset)...);
         }
         for (std::size_t first = start; first < at.end; first += detail::piece) {
             std::size_t const n = std::min(detail::piece, at.end - first);

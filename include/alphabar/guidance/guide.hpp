@@ -66,28 +66,35 @@ struct guidance_weights {
     std::array<double, K> d{};
 };
 
-/// The inner products and the sums of C, D_1, ..., D_K over a sample of n elements.
+/// The inner products of C, D_1, ..., D_K over a sample.
 template <std::size_t K>
 struct guidance_moments {
-    static constexpr std::size_t products = (K + 1) * (K + 2) / 2, count = products + K + 1;
+    static constexpr std::size_t count = (K + 1) * (K + 2) / 2;
     double const* values;
-    double n;
 
     double dot(std::size_t i, std::size_t j) const
     {
         return values[std::max(i, j) * (std::max(i, j) + 1) / 2 + std::min(i, j)];
     }
+};
+
+/// With the sums of C, D_1, ..., D_K: for rules that read deviations, of samples of n elements.
+template <std::size_t K>
+struct guidance_spreads : guidance_moments<K> {
+    static constexpr std::size_t count = guidance_moments<K>::count + K + 1;
+    double n;
+
     /// The sum over the sample of (g - mean g)^2.
-    double spread(guidance_weights<K> const& w) const
+    double operator()(guidance_weights<K> const& w) const
     {
         auto const weight = [&](std::size_t i) { return i == 0 ? w.c : w.d[i - 1]; };
         double square = 0, sum = 0;
         for (std::size_t i = 0; i <= K; ++i) {
-            sum += weight(i) * values[products + i];
+            sum += weight(i) * this->values[guidance_moments<K>::count + i];
             for (std::size_t j = 0; j <= K; ++j)
-                square += weight(i) * weight(j) * dot(i, j);
+                square += weight(i) * weight(j) * this->dot(i, j);
         }
-        return square - sum * sum / n;
+        return std::max(square - sum * sum / n, 0.0);
     }
 };
 
@@ -105,21 +112,25 @@ ALPHABAR_HOST_DEVICE constexpr std::array<T, sizeof...(P)> guidance_basis(T mu, 
     }(std::make_index_sequence<K>{});
 }
 
-template <class T, bool Momentum>
+/// The products [00, 10, 11, 20, 21, 22, ...] of the basis, then for spreads the basis itself.
+template <class T, bool Momentum, bool Spreads>
 struct moments_formula {
     T mu;
     template <class... P>
     ALPHABAR_HOST_DEVICE constexpr auto operator()(P... p) const
     {
+        constexpr std::size_t K = sizeof...(P) - 1, products = guidance_moments<K>::count;
+        constexpr auto pairs = [] {
+            std::array<std::size_t, 2 * products> at{};
+            for (std::size_t i = 0, t = 0; i <= K; ++i)
+                for (std::size_t j = 0; j <= i; ++j)
+                    at[t++] = i, at[t++] = j;
+            return at;
+        }();
         auto const e = guidance_basis<T, Momentum>(mu, p...);
-        std::array<T, guidance_moments<sizeof...(P) - 1>::count> terms{};
-        std::size_t t = 0;
-        for (std::size_t i = 0; i < e.size(); ++i)
-            for (std::size_t j = 0; j <= i; ++j)
-                terms[t++] = e[i] * e[j];
-        for (T each : e)
-            terms[t++] = each;
-        return terms;
+        return [&]<std::size_t... I, std::size_t... J>(std::index_sequence<I...>, std::index_sequence<J...>) {
+            return std::array{(e[pairs[2 * I]] * e[pairs[2 * I + 1]])..., e[J]...};
+        }(std::make_index_sequence<products>{}, std::make_index_sequence<Spreads ? K + 1 : 0>{});
     }
 };
 
@@ -132,9 +143,9 @@ struct guided_formula {
     ALPHABAR_HOST_DEVICE constexpr auto operator()(P... p) const
     {
         auto const e = guidance_basis<T, Momentum>(mu, p...);
-        T g = c * e[0];
-        for (std::size_t k = 0; k < K; ++k)
-            g += d[k] * e[k + 1];
+        T const g = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return ((c * e[0]) + ... + (d[I] * e[I + 1]));
+        }(std::make_index_sequence<K>{});
         if constexpr (Momentum)
             return std::array<T, 2>{g, e[K]};
         else
@@ -157,10 +168,14 @@ struct guided_rows {
     }
 };
 
-template <std::size_t K, class Rule>
-guidance_weights<K> weights_of(Rule const& rule, guidance_point const& p, guidance_moments<K> const& m)
+template <class Rule, class Moments>
+concept reads_moments = requires(Rule const& r, guidance_point const& p, Moments const& m) { r.weights(p, m); };
+
+/// The weights of a rule that reads these moments, or none.
+template <class Rule, class Moments>
+auto weights_of(Rule const& rule, guidance_point const& p, Moments const& m)
 {
-    if constexpr (requires { rule.weights(p, m); })
+    if constexpr (reads_moments<Rule, Moments>)
         return rule.weights(p, m);
     else
         return rule.weights(p);
@@ -190,22 +205,22 @@ void guide_in(guidance_work& work, Rule const& rule, guidance_point at, Outs con
 {
     constexpr std::size_t K = sizeof...(P) - 1;
     using T = compute_t<value_t<std::tuple_element_t<0, Outs>>>;
-    using moments = guidance_moments<K>;
-    constexpr bool reads = requires(moments const& m) { rule.weights(at, m); };
+    using spreads = guidance_spreads<K>;
+    constexpr bool plain = reads_moments<Rule, guidance_moments<K>>, reads = plain || reads_moments<Rule, spreads>;
+    constexpr std::size_t count = reads ? (plain ? guidance_moments<K>::count : spreads::count) : 0;
     shape const s = shape_of(p...);
     require_call("guide", s, outs, p...);
     double mu = 0;
     if constexpr (Momentum)
         mu = momentum_of(rule);
     at.batch = s.batch();
-    if constexpr (reads) {
-        work.moments.resize(at.batch * moments::count);
-        reduce_rows(moments_formula<T, Momentum>{static_cast<T>(mu)}, work.moments, p...);
-    }
+    work.moments.resize(at.batch * count);
+    if constexpr (reads)
+        reduce_rows(moments_formula<T, Momentum, !plain>{static_cast<T>(mu)}, work.moments, p...);
     work.weights.clear();
     for (at.row = 0; at.row < at.batch; ++at.row) {
-        moments const m{reads ? &work.moments[at.row * moments::count] : nullptr, static_cast<double>(s.sample_size())};
-        guidance_weights<K> const w = weights_of<K>(rule, at, m);
+        spreads const m{{work.moments.data() + at.row * count}, static_cast<double>(s.sample_size())};
+        guidance_weights<K> const w = weights_of(rule, at, m);
         work.weights.push_back(w.c);
         work.weights.insert(work.weights.end(), w.d.begin(), w.d.end());
     }

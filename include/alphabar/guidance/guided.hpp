@@ -91,11 +91,11 @@ private:
     std::array<bool, K + 1> uses(guidance_point at, std::size_t batch) const
     {
         std::array<bool, K + 1> used{};
-        std::array<double, guidance_moments<K>::count> unknown;
+        std::array<double, guidance_spreads<K>::count> unknown;
         unknown.fill(std::numeric_limits<double>::quiet_NaN());
         at.batch = batch;
         for (at.row = 0; at.row < batch; ++at.row) {
-            guidance_weights<K> const w = detail::weights_of<K>(rule_, at, {unknown.data(), 1.0});
+            guidance_weights<K> const w = detail::weights_of(rule_, at, guidance_spreads<K>{{unknown.data()}, 1.0});
             used[0] = used[0] || w.c != 1;
             for (std::size_t k = 0; k < K; ++k)
                 if (w.d[k] != 0)

@@ -6,7 +6,6 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/guidance/guide.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -22,13 +21,12 @@ struct rescaled {
     per_sample phi = 0.7;
 
     template <std::size_t K>
-    guidance_weights<K> weights(guidance_point const& p, guidance_moments<K> const& m) const
+    guidance_weights<K> weights(guidance_point const& p, guidance_spreads<K> const& m) const
     {
         double const part = phi(p);
         require(part >= 0 && part <= 1, "rescaled", "phi", part, "it must lie in [0, 1]");
         guidance_weights<K> w = detail::weights_of(rule, p, m);
-        double const spread = m.spread(w), wanted = std::max(m.spread({}), 0.0);
-        double const factor = spread > 0 ? 1 + part * (std::sqrt(wanted / spread) - 1) : 1.0;
+        double const factor = m(w) > 0 ? 1 + part * (std::sqrt(m({}) / m(w)) - 1) : 1.0;
         w.c *= factor;
         for (double& d : w.d)
             d *= factor;
