@@ -41,6 +41,8 @@ struct level_window {
         return sigma > low * alpha && (sigma <= high * alpha || high == std::numeric_limits<double>::infinity());
     }
 };
+template <class Path>
+level_window(Path const*, double = 0.0, double = 0.0) -> level_window<Path>;
 
 /// `rule` where window(point) holds, elsewhere the first prediction alone: `guided` then calls no other network.
 template <class Rule, class Window>
@@ -54,5 +56,7 @@ struct within {
         return window(p) ? rule.weights(p, m...) : decltype(rule.weights(p, m...)){};
     }
 };
+template <class Rule, class Window>
+within(Rule, Window) -> within<Rule, Window>;
 
 } // namespace alphabar

@@ -33,5 +33,7 @@ struct rescaled {
         return w;
     }
 };
+template <class Rule>
+rescaled(Rule, per_sample = 0.7) -> rescaled<Rule>;
 
 } // namespace alphabar
