@@ -7,12 +7,14 @@
 #include <alphabar/backends/span.hpp>
 #include <alphabar/backends/threads.hpp>
 #include <alphabar/core/aligned.hpp>
+#include <alphabar/core/combine.hpp>
 #include <alphabar/core/double_double.hpp>
 #include <alphabar/core/element.hpp>
 #include <alphabar/core/error.hpp>
 #include <alphabar/core/fill.hpp>
 #include <alphabar/core/host_device.hpp>
 #include <alphabar/core/pair_map.hpp>
+#include <alphabar/core/per_sample.hpp>
 #include <alphabar/core/philox.hpp>
 #include <alphabar/core/pyramid.hpp>
 #include <alphabar/core/reduce.hpp>
@@ -33,7 +35,6 @@
 #include <alphabar/guidance/compositional.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/guide.hpp>
-#include <alphabar/guidance/guided.hpp>
 #include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/per_frame.hpp>
@@ -59,6 +60,7 @@
 #include <alphabar/noise/torch_cpu.hpp>
 #include <alphabar/noise/torch_cuda.hpp>
 #include <alphabar/noise/webui.hpp>
+#include <alphabar/process/condition_dropout.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/p_sample.hpp>
@@ -82,6 +84,7 @@
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/executor.hpp>
 #include <alphabar/sampler/exponential.hpp>
+#include <alphabar/sampler/guided.hpp>
 #include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/lower.hpp>

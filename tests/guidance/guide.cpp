@@ -41,7 +41,7 @@ TEST_CASE("a rule of given weights, and the moments that it reads")
 {
     struct spy {
         std::vector<double> const *c, *u, *p;
-        ab::guidance_weights<2> weights(ab::guidance_point const& at, ab::guidance_spreads<2> const& m) const
+        ab::combination<2> weights(ab::guidance_point const& at, ab::inner_products_and_sums<2> const& m) const
         {
             auto const part = [&](std::vector<double> const& v) {
                 return std::vector<double>(v.begin() + static_cast<std::ptrdiff_t>(300 * at.row),
@@ -58,7 +58,7 @@ TEST_CASE("a rule of given weights, and the moments that it reads")
             CHECK(m.dot(2, 2) == doctest::Approx(support::dot(E, E)).epsilon(1e-13));
             auto const g = support::mixed(1, support::mixed(2, C, -3, D), 0.5, E);
             double const deviation = support::deviation(g);
-            CHECK(m({2, {-3, 0.5}}) == doctest::Approx(299 * deviation * deviation).epsilon(1e-12));
+            CHECK(m.spread({2, {-3, 0.5}}) == doctest::Approx(299 * deviation * deviation).epsilon(1e-12));
             return {2, {-3, 0.5}};
         }
     };
@@ -85,11 +85,11 @@ TEST_CASE("a scale for each sample: as each sample alone")
             CHECK(part(got) == guided(one, {.step = 1}, 1, part(c), part(u)));
         }
         rule.scale = std::span(scales).first(2);
-        CHECK_THROWS_WITH_AS(guided(rule, 3, c, u), doctest::Contains("the number of scales is 2"),
+        CHECK_THROWS_WITH_AS(guided(rule, 3, c, u), doctest::Contains("the number of values is 2"),
                              std::invalid_argument);
         rule.scale = std::numeric_limits<double>::infinity();
-        CHECK_THROWS_WITH_AS(guided(rule, {.step = 1}, 3, c, u), "alphabar::guide: a scale is inf; it must be finite",
-                             std::invalid_argument);
+        CHECK_THROWS_WITH_AS(guided(rule, {.step = 1}, 3, c, u),
+                             "alphabar::per_sample: a value is inf; it must be finite", std::invalid_argument);
     };
     check(ab::classifier_free{});
     check(ab::zero_star{});

@@ -3,7 +3,6 @@
 // Classifier guidance of a prediction of any kind. The form that moves the mean is condition_mean of process/p_sample.hpp.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/process/prediction.hpp>
 #include <alphabar/process/times.hpp>
@@ -13,9 +12,9 @@
 
 namespace alphabar {
 
-/// out = the prediction that has epsilon - s sigma G in place of epsilon, G = the gradient of log p(y | x_t) with respect to x_t.
+/// out = the prediction with epsilon - s sigma G in place of epsilon, G the gradient of log p(y | x_t) at x_t. For epsilon this is
+/// F - s sigma G, for x_0 F + s sigma^2 / alpha G.     Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2
 ///
-/// For epsilon this is F - s sigma G, for x_0 F + s sigma^2 / alpha G. Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2.
 /// Shapes: all [batch, ...]; times: one number, or one a sample; `out` may be an input. Throws std::invalid_argument, before anything
 /// is written, where epsilon does not determine the prediction (alpha = 0), and for bad times, shapes or scales.
 template <noise_path Path, class Times, tensor F, tensor Gradient, class Out>
@@ -23,13 +22,11 @@ void classifier_guide(Path const& path, prediction kind, per_sample const& scale
                       Gradient const& gradient, Out&& out)
 {
     std::vector<pair_formula<compute_t<value_t<Out>>>> formulas;
-    std::size_t const batch = traits_of<F>::shape(output).batch();
-    guidance_point at{.batch = batch};
-    for (noise_level const& level : levels_at(path, times, batch, "classifier_guide")) {
-        double const of_epsilon = convert_prediction(prediction::epsilon, kind, level).other, s = scale(at);
-        require(std::isfinite(of_epsilon), "classifier_guide", "the prediction", name_of(kind),
-                "epsilon does not determine it at this time");
-        formulas.emplace_back(pair_map{1.0, -of_epsilon * s * level.sigma});
+    guidance_point at{.batch = traits_of<F>::shape(output).batch()};
+    for (noise_level const& level : levels_at(path, times, at.batch, "classifier_guide")) {
+        double const factor = convert_prediction(prediction::epsilon, kind, level).other * level.sigma * scale(at);
+        require(std::isfinite(factor), "classifier_guide", "the prediction", name_of(kind), "it has no epsilon here");
+        formulas.emplace_back(pair_map{1.0, -factor});
         ++at.row;
     }
     transform_rows(formulas, out, output, gradient);

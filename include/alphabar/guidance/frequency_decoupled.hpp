@@ -4,7 +4,6 @@
 #pragma once
 
 #include <alphabar/backends/span.hpp>
-#include <alphabar/core/error.hpp>
 #include <alphabar/core/pyramid.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
@@ -14,12 +13,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace alphabar {
 
-/// The guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and its steps (else c).
+/// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (outside them c).
 struct frequency_level {
     per_sample scale = 5.0;
     double parallel = 1.0;
@@ -27,20 +27,19 @@ struct frequency_level {
     step_window window{};
 };
 
-/// Guides the levels of Laplacian pyramids of c and u, the finest first, each by its own `adaptive_projected` without a radius, and
-/// puts the image together again. Predictions: c, u [batch, channels, height, width], row-major in host memory.
-/// Sadat et al. 2025, arXiv 2506.19713, algorithm 1; the pyramid is kornia's, level l = G_l - up(G_{l+1}).
+/// Guides the levels of laplacian_pyramid of c and u, the finest first, each by `adaptive_projected` without a radius, and puts the
+/// image together again. Predictions: c, u [batch, channels, height, width], row-major.     Sadat et al. 2025, arXiv 2506.19713
 ///
-/// Rescaling acts on every level, or with `rescale_image` on the result with the finest level's phi. Allocates the pyramids.
-/// Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as `guide`.
+/// Rescaling acts on the result with the finest level's phi, or without `rescale_image` on every level. Allocates the pyramids.
+/// Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as `guide` does.
 struct frequency_decoupled {
     std::vector<frequency_level> levels;
     guidance_form form = guidance_form::scale;
     bool rescale_image = true;
-    bool from_u = false; ///< diffusers' form where parallel is not 1, as in `adaptive_projected`
+    bool from_u = false; ///< diffusers' form where parallel is not 1, as in adaptive_projected
 
     /// Whether u counts.
-    guidance_weights<1> weights(guidance_point const& p) const
+    combination<1> weights(guidance_point const& p) const
     {
         return {1.0, {std::ranges::any_of(levels, [&](auto const& level) { return level.window(p); }) ? 1.0 : 0.0}};
     }
@@ -51,29 +50,27 @@ struct frequency_decoupled {
         static_assert(traits_of<C>::order == storage_order::row_major && detail::expect_host_memory<C>());
         shape const s = traits_of<C>::shape(c);
         detail::require_call("frequency_decoupled", s, std::tie(out), c, u);
-        std::size_t const count = levels.size(), part = std::size_t{1} << (count < 1 || count > 32 ? 0 : count - 1);
-        require(count >= 1 && count <= 32 && s.rank() == 4 && s[2] % part == 0 && s[3] % part == 0,
-                "frequency_decoupled", "the shape", to_string(s),
-                "it must be [batch, channels, height, width], both divisible by 2^(levels - 1) for 1 to 32 levels");
+        std::size_t const count = levels.size(), part = count > 0 && count <= 32 ? std::size_t{1} << (count - 1) : 0;
+        require(part > 0 && s.rank() == 4 && s[2] % part == 0 && s[3] % part == 0, "frequency_decoupled", "the shape",
+                to_string(s),
+                "it must be [batch, channels, height, width], 2^(levels - 1) a divisor of the last two, for 1 to 32 "
+                "levels");
         std::vector<T> image(s.size());
-        auto const decompose = [&](auto const& prediction) {
+        auto const pyramid = [&](auto const& prediction) {
             transform(detail::identity{}, view(image, s), prediction);
             return laplacian_pyramid(image, s[2], s[3], count);
         };
-        auto of_c = decompose(c);
-        auto const of_u = decompose(u);
+        auto of_c = pyramid(c);
+        auto const of_u = pyramid(u);
         for (std::size_t l = 0; l < count; ++l) {
-            frequency_level const& level = levels[l];
             shape const size{s[0], s[1], s[2] >> l, s[3] >> l};
-            adaptive_projected const rule{.scale = level.scale, .eta = level.parallel, .form = form, .from_u = from_u};
             auto const band = view(of_c[l], size);
-            if (level.window(at))
-                guide(rescaled{rule, rescale_image ? per_sample(0.0) : level.rescale}, at, band, band,
-                      view(of_u[l], size));
+            auto const& [scale, parallel, phi, window] = levels[l];
+            adaptive_projected const rule{.scale = scale, .eta = parallel, .form = form, .from_u = from_u};
+            guide(rescaled{within{rule, window}, rescale_image ? 0.0 : phi}, at, band, band, view(of_u[l], size));
         }
         image = from_laplacian_pyramid(std::move(of_c), s[2], s[3]);
-        guide(rescaled{classifier_free{0.0}, rescale_image ? levels[0].rescale : per_sample(0.0)}, at, out, c,
-              view(image, s));
+        guide(rescaled{classifier_free{0.0}, rescale_image ? levels[0].rescale : 0.0}, at, out, c, view(image, s));
     }
 };
 

@@ -3,15 +3,11 @@
 // Guidance in a part of the steps or of the noise levels only.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
-#include <array>
 #include <cmath>
-#include <cstddef>
 #include <limits>
-#include <type_traits>
 
 namespace alphabar {
 
@@ -21,8 +17,7 @@ struct step_window {
 
     bool operator()(guidance_point const& p) const
     {
-        require(start >= 0 && start <= stop && stop <= 1, "step_window", "start", start,
-                "0 <= start <= stop <= 1 must hold");
+        require(start >= 0 && start <= stop && stop <= 1, "step_window", "start", start, "0 <= start <= stop <= 1");
         double const n = static_cast<double>(p.steps), k = static_cast<double>(p.step);
         return std::floor(start * n) <= k && k < std::floor(stop * n);
     }
@@ -36,9 +31,9 @@ struct level_window {
 
     bool operator()(guidance_point const& p) const
     {
-        require(!std::isnan(p.time), "level_window", "the time", p.time, "guide needs it to know the noise level");
+        require(!std::isnan(p.time), "level_window", "the time", p.time, "it gives the noise level");
         auto const [alpha, sigma] = path->level(p.time);
-        return sigma > low * alpha && (sigma <= high * alpha || high == std::numeric_limits<double>::infinity());
+        return sigma > low * alpha && (std::isinf(high) || sigma <= high * alpha);
     }
 };
 template <class Path>
@@ -50,8 +45,8 @@ struct within {
     Rule rule;
     Window window;
 
-    template <class... Moments>
-    auto weights(guidance_point const& p, Moments const&... m) const -> decltype(rule.weights(p, m...))
+    template <class... Products>
+    auto weights(guidance_point const& p, Products const&... m) const -> decltype(rule.weights(p, m...))
     {
         return window(p) ? rule.weights(p, m...) : decltype(rule.weights(p, m...)){};
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Scales for the frames of a video: where frames are the samples of a batch they are the scales of any rule.
+// Scales for the frames of a video: where frames are the samples of a batch, they are the scales of any rule.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -12,36 +12,27 @@
 
 namespace alphabar {
 
-namespace detail {
-
-/// low + (high - low) shape(i / (n - 1)) for i < n; one frame is the start.
-template <class Shape>
-std::vector<double> frame_scales(std::size_t n, double low, double high, Shape const& shape)
+/// From `low` at the first of n frames to `high` at the last.     Blattmann et al. 2023 (Stable Video Diffusion), arXiv 2311.15127
+inline std::vector<double> linear_frame_scales(std::size_t n, double low, double high)
 {
-    std::vector<double> scales(n);
-    for (std::size_t i = 0; i < n; ++i)
-        scales[i] = low + (high - low) * shape(n > 1 ? static_cast<double>(i) / static_cast<double>(n - 1) : 0.0);
+    std::vector<double> scales(n, low);
+    for (std::size_t i = 1; i < n; ++i)
+        scales[i] += (high - low) * static_cast<double>(i) / static_cast<double>(n - 1);
     return scales;
 }
 
-} // namespace detail
-
-/// From `low` at the first of n frames to `high` at the last. Blattmann et al. 2023 (Stable Video Diffusion), arXiv 2311.15127, D.3.
-inline std::vector<double> linear_frame_scales(std::size_t n, double low, double high)
-{
-    return detail::frame_scales(n, low, high, [](double u) { return u; });
-}
-
-/// `low` at the first frame, up to `high` and down again in each `period` > 0 of the video.     Voleti et al. 2024 (SV3D), 2403.12008
+/// From `low` up to `high` and down again in each `period` > 0 of the video.     Voleti et al. 2024 (SV3D), arXiv 2403.12008
 inline std::vector<double> triangle_frame_scales(std::size_t n, double low, double high, double period = 1.0)
 {
     require(period > 0, "triangle_frame_scales", "period", period, "it must be positive");
-    return detail::frame_scales(n, low, high,
-                                [=](double u) { return 2 * std::abs(u / period - std::floor(u / period + 0.5)); });
+    std::vector<double> scales = linear_frame_scales(n, 0, 1 / period);
+    for (double& u : scales)
+        u = low + (high - low) * 2 * std::abs(u - std::floor(u + 0.5));
+    return scales;
 }
 
 /// Up from `low` to `high` over the first floor(edge n) frames, down over as many at the end, edge in [0, 1/2]. (Stability AI's code
-/// writes 1 for `high` between the edges.)
+/// has 1 for `high` in between.)
 inline std::vector<double> trapezoid_frame_scales(std::size_t n, double low, double high, double edge = 0.1)
 {
     require(edge >= 0 && edge <= 0.5, "trapezoid_frame_scales", "edge", edge, "it must lie in [0, 1/2]");

@@ -9,16 +9,14 @@
 
 namespace alphabar {
 
-/// Classifier-free guidance with u replaced by its projection on the first right singular vector of the matrix of two rows (c, u):
-/// what c and u do not share is taken from u. Predictions: c, u.     Kwon et al. 2025, arXiv 2503.18137, section 4
-///
-/// The singular vector is p c + q u up to its length, (p, q) = (cos t, sin t) with tan 2t = 2 <c, u> / (<c, c> - <u, u>) the first
-/// eigenvector of the 2x2 matrix of inner products; the projection is q (p c + q u).
+/// Classifier-free guidance with u projected on the first right singular vector of the rows (c, u). Predictions: c, u.
+/// Source: Kwon et al. 2025, arXiv 2503.18137. That vector is p c + q u up to its length, (p, q) = (cos t, sin t) the first
+/// eigenvector of the inner products: tan 2t = 2 <c, u> / (<c, c> - <u, u>). The projection is q (p c + q u).
 struct tangential {
     per_sample scale = 7.5;
     guidance_form form = guidance_form::scale;
 
-    guidance_weights<1> weights(guidance_point const& at, guidance_moments<1> const& m) const
+    combination<1> weights(guidance_point const& at, inner_products<1> const& m) const
     {
         double const t = 0.5 * std::atan2(2 * (m.dot(0, 0) - m.dot(0, 1)), 2 * m.dot(0, 1) - m.dot(1, 1));
         double const p = std::cos(t), q = std::sin(t), e = excess(form, scale(at));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <alphabar/guidance/guided.hpp>
+#include <alphabar/sampler/guided.hpp>
 
 #include <alphabar/backends/eigen.hpp>
 #include <alphabar/grid/spacing.hpp>

@@ -73,14 +73,11 @@ public:
              ...);
             if (!used[0])
                 return;
-            if constexpr (requires { rule_.combine(at, output, std::get<I>(views)...); })
-                return rule_.combine(at, output, std::get<I>(views)...);
             if constexpr (momentum)
                 if (auto average = view(K + 1); detail::momentum_of(rule_) != 0)
-                    return detail::guide_in<true>(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
-                                                  average);
-            if constexpr (!requires { rule_.combine(at, output, std::get<I>(views)...); })
-                detail::guide_in<false>(work_, rule_, at, std::tie(output), std::get<I>(views)...);
+                    return detail::guide_in(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
+                                            average);
+            detail::guide_in(work_, rule_, at, std::tie(output), std::get<I>(views)...);
         }(std::make_index_sequence<K + 1>{});
         call_ = (call_ + 1) % points_.size();
     }
@@ -91,11 +88,11 @@ private:
     std::array<bool, K + 1> uses(guidance_point at, std::size_t batch) const
     {
         std::array<bool, K + 1> used{};
-        std::array<double, guidance_spreads<K>::count> unknown;
+        std::array<double, inner_products_and_sums<K>::count> unknown;
         unknown.fill(std::numeric_limits<double>::quiet_NaN());
         at.batch = batch;
         for (at.row = 0; at.row < batch; ++at.row) {
-            guidance_weights<K> const w = detail::weights_of(rule_, at, guidance_spreads<K>{{unknown.data()}, 1.0});
+            combination<K> const w = detail::weights_of(rule_, at, inner_products_and_sums<K>{{unknown.data()}, 1.0});
             used[0] = used[0] || w.c != 1;
             for (std::size_t k = 0; k < K; ++k)
                 if (w.d[k] != 0)
@@ -106,7 +103,7 @@ private:
 
     Rule rule_;
     std::tuple<Network, Others...> networks_;
-    detail::guidance_work work_;
+    combination_work work_;
     std::vector<guidance_point> points_;
     aligned_vector<std::byte> memory_;
     std::size_t call_ = 0;
