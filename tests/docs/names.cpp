@@ -121,13 +121,16 @@ std::string names_with(ab::plan const& p, ab::diffusers_config const& c, ab::dif
 {
     using ab::detail::sigma_path;
     bool const table = g.sigmas.size() <= g.times.size();
-    std::vector<ab::network_form> networks{ab::detail::network_of(c), ab::detail::flow_network,
-                                           ab::detail::flow_network};
+    std::vector<ab::network_form> networks{ab::detail::flow_network, ab::detail::flow_network};
     networks.back().output_scale = -1;
-    if (!table && !c.has("sigma_data"))
-        networks.push_back(ab::detail::ve_network_of(c));
-    if (c.has("sigma_data"))
+    if (c.has("sigma_data") && c.has("prediction_type"))
         networks.push_back(ab::detail::edm_network_of(c));
+    try {
+        networks.push_back(ab::detail::network_of(c));
+        if (!table)
+            networks.push_back(ab::detail::ve_network_of(c));
+    } catch (ab::config_error const&) { // a class without a prediction_type
+    }
     std::vector<std::string> found;
     for (auto const& solver : ab::named_solvers<ab::variance_exploding>())
         for (sigma_path on : {sigma_path::exploding, sigma_path::preserving, sigma_path::flow})
