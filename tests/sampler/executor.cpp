@@ -456,7 +456,9 @@ TEST_CASE("noise indices never repeat and stay below 2^24")
     ab::plan p{std::vector<ab::stage>(64, idle)};
     CHECK_NOTHROW(ab::number_draws(p));
     ab::plan q{std::vector<ab::stage>(65, idle)};
-    CHECK_THROWS_AS(ab::number_draws(q), std::invalid_argument);
+    ab::number_draws(q); // 64 draws without a call count as one
+    for (std::size_t i = 0; i < q.stages.size(); ++i)
+        CHECK(q.stages[i].noise == i);
     p.stages[3].noise = 1u << 24;
     CHECK_THROWS_AS(ab::lower(p), std::invalid_argument);
     CHECK_THROWS_AS((void)m(256), std::invalid_argument);
