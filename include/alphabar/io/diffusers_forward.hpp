@@ -29,7 +29,7 @@ struct diffusers_levels {
 namespace detail {
 
 /// of_time: sigma is the time itself in training times; reversed: sigma = 1 - time; ladder: sigma of a position in the VE ladder.
-enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder, wuerstchen };
+enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder };
 
 inline forward_path forward_path_of(diffusers_config const& c)
 {
@@ -59,12 +59,7 @@ inline forward_path forward_path_of(diffusers_config const& c)
         {"EDMEuler", exploding},
         {"EDMDPMSolverMultistep", exploding},
         {"CosineDPMSolverMultistep", exploding},
-        {"KDPM2Discrete", exploding},
-        {"KDPM2AncestralDiscrete", exploding},
-        {"DPMSolverSDE", exploding},
-        {"CMStochasticIterative", exploding},
         {"ScoreSdeVe", ladder},
-        {"DDPMWuerstchen", wuerstchen},
         {"DPMSolverMultistep", preserving},
         {"DPMSolverMultistepInverse", preserving},
         {"DPMSolverSinglestep", preserving},
@@ -130,12 +125,6 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
             double const sigma = path == forward_path::reversed ? 1.0 - t : t / c.number("num_train_timesteps");
             levels.push_back({{1.0 - sigma, sigma}, {1.0 - sigma, sigma}});
         }
-        return levels;
-    }
-    if (path == forward_path::wuerstchen) {
-        log_snr_path<log_snr_wuerstchen> const of{{c.number("s"), c.number("scaler")}};
-        for (double t : times)
-            levels.push_back({of.level(t), of.level(t)});
         return levels;
     }
     if (path == forward_path::ladder) {
