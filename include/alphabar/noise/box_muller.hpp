@@ -89,11 +89,9 @@ ALPHABAR_ISA inline void generate_group(philox_start const& s, wide first_produc
 struct blocks {
     static constexpr std::size_t group = lanes * 4; ///< normals that are made at once
 
-    /// Writes the normals of `groups` times `lanes` blocks from block `first` on; calls between(their place in `out`,
-    /// their number) before each group.
-    template <class Between>
+    /// Writes the normals of `groups` times `lanes` blocks from block `first` on; calls `between` before each group.
     ALPHABAR_ISA_ENTRY static void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups,
-                                            Between const& between)
+                                            group_hook between)
     {
         wide first_product = product(add_64(wides(first), lane_blocks()), wides(philox_m0));
         wide const step = wides(lanes * std::uint64_t{philox_m0});

@@ -52,6 +52,18 @@ ALPHABAR_HOST_DEVICE constexpr philox_start make_philox_start(std::uint64_t seed
     return s;
 }
 
+/// What a caller does before each group of numbers is written: call(context, where, how many). Memory is idle while
+/// numbers are made, so there he asks for what he will read next. Not a template: the vectors' code stands once.
+struct group_hook {
+    void (*call)(void const* context, float const* at, std::size_t count) = nullptr;
+    void const* context = nullptr;
+    void operator()(float const* at, std::size_t count) const
+    {
+        if (call != nullptr)
+            call(context, at, count);
+    }
+};
+
 /// std::bit_cast, which device code may not call.
 template <class To, class From>
 ALPHABAR_HOST_DEVICE constexpr To bits_as(From from)
@@ -143,10 +155,8 @@ ALPHABAR_ISA inline real negate_by_bit_31(real a, word sign)
 struct blocks {
     static constexpr std::size_t group = 4;
 
-    /// Writes the normals of blocks first, first + 1, ..., first + groups - 1; calls between(out, 4) before each block.
-    template <class Between>
-    static void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups,
-                         Between const& between)
+    /// Writes the normals of blocks first, first + 1, ..., first + groups - 1; calls `between` before each block.
+    static void generate(philox_start const& s, std::uint64_t first, float* out, std::size_t groups, group_hook between)
     {
         for (std::size_t i = 0; i < groups; ++i, out += 4) {
             between(out, group);
@@ -330,20 +340,15 @@ inline isa best_isa()
     return isa::plain;
 }
 
-/// For callers of `fill_normals` who have nothing to do between groups.
-struct nothing_between {
-    void operator()(float const*, std::size_t) const {}
-};
-
 /// Cuts [first, first + n) into whole groups, which Blocks::generate writes in place, and at most two partial ones.
-template <class Blocks, class Between>
-void fill_groups(philox_start const& s, std::uint64_t first, float* out, std::size_t n, Between const& between)
+template <class Blocks>
+void fill_groups(philox_start const& s, std::uint64_t first, float* out, std::size_t n, group_hook between)
 {
     constexpr std::size_t group = Blocks::group;
     std::uint64_t block = first / 4;
     auto const partial = [&](std::size_t skipped) {
         alignas(64) float some[group];
-        Blocks::generate(s, block, some, 1, nothing_between{});
+        Blocks::generate(s, block, some, 1, {});
         std::size_t const taken = std::min(n, group - skipped);
         std::memcpy(out, some + skipped, taken * sizeof(float));
         block += group / 4, out += taken, n -= taken;
@@ -358,11 +363,9 @@ void fill_groups(philox_start const& s, std::uint64_t first, float* out, std::si
         partial(0);
 }
 
-/// Writes the normals of elements [first, first + n). Before each whole group it calls between(where it will write, how
-/// many): memory is idle while numbers are made, so there a caller asks for what he will read next.
-template <class Between = nothing_between>
-void fill_normals(isa way, philox_start const& s, std::uint64_t first, float* out, std::size_t n,
-                  Between const& between = {})
+/// Writes the normals of elements [first, first + n), and calls `between` before each whole group.
+inline void fill_normals(isa way, philox_start const& s, std::uint64_t first, float* out, std::size_t n,
+                         group_hook between = {})
 {
 #if defined(ALPHABAR_X86_DISPATCH)
     if (way == isa::avx512)

@@ -52,11 +52,19 @@ struct noise_field {
     /// `out`. Throws std::invalid_argument beyond 2^34 elements.
     void fill(std::size_t row, std::size_t first, std::span<float> out) const
     {
-        fill(row, first, out, detail::nothing_between{});
+        fill(row, first, out, detail::group_hook{});
     }
     /// The same; calls between(float const* at, std::size_t count) before it writes a group of numbers there.
     template <class Between>
     void fill(std::size_t row, std::size_t first, std::span<float> out, Between const& between) const
+    {
+        fill(row, first, out,
+             detail::group_hook{[](void const* context, float const* at, std::size_t count) {
+                                    (*static_cast<Between const*>(context))(at, count);
+                                },
+                                &between});
+    }
+    void fill(std::size_t row, std::size_t first, std::span<float> out, detail::group_hook between) const
     {
         require(first <= max_elements && out.size() <= max_elements - first, "noise_field::fill", "the last element",
                 first + out.size(), "a sample has at most 2^34 elements");
