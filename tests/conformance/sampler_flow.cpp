@@ -338,7 +338,7 @@ made_sampler consistency_models(std::string name, json const& given, options& o)
                    .clock = network_clock::edm,
                    .time_scale = 1000};
         if (value(given, "boundary_condition", false))
-            throw unsupported("the boundary condition");
+            network.boundary = value(given, "sigma_min", 0.002);
         if (o.get("clip_denoised", false))
             network.operation = {.what = x0_operation::kind::clip, .bound = 1.0};
         auto const n = o.get<std::size_t>("steps", 40);
