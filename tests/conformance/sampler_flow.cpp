@@ -302,7 +302,9 @@ plan iterative(options& o, network_form const& network, std::size_t count, doubl
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i + 1 < places.size(); ++i) {
         double const t = level(places[i]), after = std::clamp(level(places[i + 1]), low, high);
-        steps.push_back({t, {1.0, t}, {1.0, std::sqrt(std::max(after * after - low * low, 0.0))}});
+        double const left =
+            after * after - low * low + network.boundary * network.boundary; // consistency takes the last
+        steps.push_back({t, {1.0, t}, {1.0, std::sqrt(std::max(left, 0.0))}});
     }
     return consistency(steps, {.network = network});
 }
