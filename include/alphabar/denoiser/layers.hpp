@@ -12,6 +12,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 /// Before a loop of few turns, known when compiling, over packs that are to stay in registers.
@@ -75,7 +76,9 @@ template <class S>
 }
 [[gnu::always_inline]] inline void repeat(float const* x, pack<float, 16>& v)
 {
-    v = (pack<float, 16>)(pack<std::int64_t, 8>{} + reinterpret_cast<packed_cell<std::int64_t, 1> const*>(x)->v);
+    std::int64_t two;
+    std::memcpy(&two, x, sizeof two);
+    v = (pack<float, 16>)(pack<std::int64_t, 8>{} + two);
 }
 template <class S, int Wide, int Fold>
 using repeated = pack<S, Fold == 1 ? 1 : Wide>;
