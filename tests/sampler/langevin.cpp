@@ -71,11 +71,11 @@ TEST_CASE("a step is x + e score + sqrt(2 e) z, e = 2 keep^2 (snr |z| / |score|)
     for (bool over_batch : {false, true}) {
         auto const got = sampled<double>(one_step(over_batch), batch, size);
         noise_field const field = noise_stream{.seed = 9}(purpose::sampler, noise_index(1, 0));
-        std::vector<double> x(batch * size), score(batch * size), norm_s(batch), norm_z(batch);
-        for (std::size_t i = 0; i < x.size(); ++i)
-            x[i] = std::cos(0.37 * static_cast<double>(i));
+        std::vector<double> start(batch * size), score(batch * size), norm_s(batch), norm_z(batch);
+        for (std::size_t i = 0; i < start.size(); ++i)
+            start[i] = std::cos(0.37 * static_cast<double>(i));
         for (std::size_t r = 0; r < batch; ++r) {
-            score_network(x.data() + r * size, 2.0, score.data() + r * size, size);
+            score_network(start.data() + r * size, 2.0, score.data() + r * size, size);
             for (std::size_t i = 0; i < size; ++i) {
                 norm_s[r] += score[r * size + i] * score[r * size + i];
                 norm_z[r] += static_cast<double>(field(r, i)) * static_cast<double>(field(r, i));
@@ -87,7 +87,7 @@ TEST_CASE("a step is x + e score + sqrt(2 e) z, e = 2 keep^2 (snr |z| / |score|)
                          s_norm = over_batch ? (norm_s[0] + norm_s[1] + norm_s[2]) / 3 : norm_s[r];
             double const e = 2 * 0.81 * std::pow(0.3 * z_norm / s_norm, 2);
             for (std::size_t i = 0; i < size; ++i)
-                CHECK(got[r * size + i] == Approx(x[r * size + i] + e * score[r * size + i] +
+                CHECK(got[r * size + i] == Approx(start[r * size + i] + e * score[r * size + i] +
                                                   std::sqrt(2 * e) * static_cast<double>(field(r, i)))
                                                .epsilon(1e-12));
         }
@@ -156,10 +156,10 @@ TEST_CASE("the density of a level stays what it is: mean and covariance after ma
     auto const got = support::sample_moments(support::interpret(
         p, begin, [&](support::state const& u, double) { return mixture.denoise(u, level); },
         [&](std::uint32_t) {
-            support::state z(8000);
-            for (double& u : z)
+            support::state drawn(8000);
+            for (double& u : drawn)
                 u = normal(engine);
-            return z;
+            return drawn;
         }));
     for (std::size_t k = 0; k < 5; ++k)
         CHECK(std::abs(got[k] - want[k]) < 0.1);

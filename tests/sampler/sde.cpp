@@ -133,10 +133,10 @@ TEST_CASE("mean and covariance, for the paths' own SDEs and other diffusions, by
         g.end_time = 0.0;
         auto const got = support::sample_moments(support::interpret(
             sde(path, g, o), mixture.draw(3000, path.level(from), engine), denoiser(path), [&](std::uint32_t) {
-                support::state z(6000);
-                for (double& v : z)
+                support::state drawn(6000);
+                for (double& v : drawn)
                     v = normal(engine);
-                return z;
+                return drawn;
             }));
         auto const want = mixture.moments();
         for (std::size_t k = 0; k < 5; ++k)
