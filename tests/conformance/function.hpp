@@ -13,9 +13,9 @@ using function_table = std::map<std::string, void (*)(verdict&, json const& argu
 
 function_table const& denoiser_functions(); ///< k-diffusion, edm, consistency_models
 function_table const& solver_functions();   ///< dpm-solver, unipc
-function_table const& score_functions();    ///< score_sde, sit
+function_table const& score_functions();    ///< score_sde's models and prior, SiT's interval
 function_table const& vdm_functions();      ///< vdm, edm2
-function_table const& flow_functions();     ///< flow_matching
+function_table const& flow_functions();     ///< paths: flow_matching, SiT, score_sde
 
 /// of(x) for every number of a list of arguments.
 template <class Formula>

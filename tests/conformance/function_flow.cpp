@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// What flow_matching asks of a path, and forward processes on paths.
+// What flow_matching, SiT and score_sde ask of a path, and forward processes on paths.
 #include "function.hpp"
+#include "sampler.hpp"
 
 #include <alphabar/sampler/sde.hpp>
+#include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/paths.hpp>
 
-#include <numbers>
+#include <cmath>
+#include <utility>
 #include <variant>
 
 namespace conformance {
@@ -143,12 +146,114 @@ void schedule_transform(verdict& v, json const& a)
               }));
 }
 
+// ---- SiT --------------------------------------------------------------------------------------------------
+
+/// The drift of the forward SDE and half of its squared diffusion.
+void compute_drift(verdict& v, json const& a)
+{
+    some_path const path(a);
+    array const t = numbers(at(a, "t")), x = state_of(a);
+    v.compare("drift", each(t, x.size(), [&](double u, std::size_t i) {
+                  return path.slope(1 - u).alpha / path.level(1 - u).alpha * x[i];
+              }));
+    v.compare("diffusion", of_numbers(a, "t", [&](double u) { return path.squared_diffusion(1 - u) / 2; }));
+}
+
+void compute_diffusion(verdict& v, json const& a)
+{
+    diffusion_form const form = diffusion_form_named(at(a, "form").get<std::string>());
+    auto const w = diffusion_of(some_path(a), form, number(at(a, "norm")));
+    array values = of_numbers(a, "t", [&](double u) { return w(1 - u) / 2; });
+    if (form == diffusion_form::constant) // one number for all times
+        values.resize(1);
+    v.compare("values", values);
+}
+
+// ---- score_sde --------------------------------------------------------------------------------------------
+
+/// dx = drift dt + diffusion dw: of the SDE, of its reverse SDE, or of the probability flow.
+void forward_sde(verdict& v, json const& a)
+{
+    some_path const path(a);
+    array const t = numbers(at(a, "t")), x = state_of(a);
+    v.compare("drift", each(t, x.size(),
+                            [&](double s, std::size_t i) { return path.slope(s).alpha / path.level(s).alpha * x[i]; }));
+    v.compare("diffusion", of_numbers(a, "t", [&](double s) { return std::sqrt(path.squared_diffusion(s)); }));
+}
+
+/// The forward steps of the process in N steps, one a time: index t (N - 1), cut to an integer.
+std::vector<stage::churn_map> discrete_steps(json const& a)
+{
+    auto const N = at(a, "N").get<std::size_t>();
+    std::vector<stage::churn_map> all;
+    if (at(a, "sde") == "VE") {
+        double below = 0.0;
+        for (double sigma : make_ve_ladder(N, number(at(a, "sigma_min")), number(at(a, "sigma_max"))).sigma)
+            all.push_back(make_forward_step({1, std::exchange(below, sigma)}, {1, sigma}));
+    } else {
+        for (double_double beta : vp_sde_betas(N, number(at(a, "beta_min")), number(at(a, "beta_max"))).values())
+            all.push_back({std::sqrt(1 - beta.high), std::sqrt(beta.high)});
+    }
+    std::vector<stage::churn_map> steps;
+    for (double t : numbers(at(a, "t")))
+        steps.push_back(all[static_cast<std::size_t>(t * static_cast<double>(N - 1))]);
+    return steps;
+}
+
+void discretize(verdict& v, json const& a)
+{
+    std::vector<stage::churn_map> const steps = discrete_steps(a);
+    array const x = state_of(a);
+    array drift(x.size()), diffusion;
+    for (std::size_t i = 0; i < x.size(); ++i)
+        drift[i] = (steps[i * steps.size() / x.size()].keep - 1) * x[i];
+    for (auto const [keep, add] : steps)
+        diffusion.push_back(add);
+    v.compare("drift", drift);
+    v.compare("diffusion", diffusion);
+}
+
+void reverse(verdict& v, json const& a)
+{
+    some_path const path(a);
+    std::vector<stage::churn_map> const steps = discrete_steps(a);
+    array const t = numbers(at(a, "t")), x = state_of(a);
+    bool const flow = at(a, "probability_flow").get<bool>();
+    array const score = model_named("soft_score")(x, of_numbers(a, "t", [&](double s) { return path.level(s).sigma; }));
+    std::size_t const block = x.size() / t.size();
+    array discrete, diffusion;
+    for (auto const [keep, add] : steps)
+        discrete.push_back(flow ? 0.0 : add);
+    for (double s : t)
+        diffusion.push_back(flow ? 0.0 : std::sqrt(path.squared_diffusion(s)));
+    v.compare("drift", each(t, x.size(), [&](double s, std::size_t i) {
+                  double const w = flow ? 0.0 : path.squared_diffusion(s);
+                  pair_map const slope = slope_call(path, {.predicts = prediction::score}, s, w).memory;
+                  return slope.x * x[i] + slope.other * score[i];
+              }));
+    v.compare("diffusion", diffusion);
+    v.compare("discrete_drift", each(t, x.size(), [&](double, std::size_t i) {
+                  auto const [keep, add] = steps[i / block];
+                  return (keep - 1) * x[i] - (flow ? 0.5 : 1.0) * add * add * score[i];
+              }));
+    v.compare("discrete_diffusion", discrete);
+}
+
 } // namespace
 
 function_table const& flow_functions()
 {
     using enum prediction;
     static function_table const functions = {
+        {"sit coefficients", coefficients},
+        {"sit compute_drift", compute_drift},
+        {"sit compute_diffusion", compute_diffusion},
+        {"sit get_score_from_velocity", convert<velocity, score>},
+        {"sit get_velocity_from_score", convert<score, velocity>},
+        {"sit get_noise_from_velocity", convert<velocity, epsilon>},
+        {"score_sde sde", forward_sde},
+        {"score_sde discretize", discretize},
+        {"score_sde reverse", reverse},
         {"flow_matching scheduler", coefficients},
         {"flow_matching snr_inverse", snr_inverse},
         {"flow_matching kappa_inverse", kappa_inverse},

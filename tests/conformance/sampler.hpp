@@ -8,6 +8,7 @@
 
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/network_form.hpp>
+#include <alphabar/sampler/sde.hpp>
 
 namespace conformance {
 
@@ -51,6 +52,9 @@ inline alphabar::grid sigma_levels(json const& given)
 /// does to the result.
 void replay(verdict&, options const&, alphabar::plan const&, model const& network = {},
             std::function<void(recording&)> const& finish = {});
+
+/// SiT's names of the forms of w(t).
+alphabar::diffusion_form diffusion_form_named(std::string const&);
 
 // The samplers of a family, by the case's `family` and `sampler`. False: not one of them.
 bool replay_lu(verdict&, options&);  ///< dpm-solver and UniPC

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace conformance {
 namespace {
@@ -149,19 +148,14 @@ plan sit_on(Path const& path, std::string const& name, json const& given, option
                                {.network = network, .method = methods.at(method), .diffusion = no_diffusion}, false));
         return p;
     }
-    auto const form = o.get<std::string>("diffusion_form", "SBDM");
+    auto const form = diffusion_form_named(o.get<std::string>("diffusion_form", "SBDM"));
     auto const end = o.get<std::string>("last_step", "none");
-    double const norm = o.get("diffusion_norm", 1.0), size = o.get("last_step_size", 0.04), pi = std::numbers::pi;
-    sde_options s{.network = network, .method = method == "Heun" ? res_2s(1.0) : rk_1()};
-    s.diffusion = [=](double t) { // t is the path's: noise at 1
-        return form == "SBDM"         ? norm * squared_diffusion(path, t)
-               : form == "constant"   ? 2 * norm
-               : form == "sigma"      ? 2 * norm * path.level(t).sigma
-               : form == "linear"     ? 2 * norm * t
-               : form == "decreasing" ? 0.5 * std::pow(norm * std::cos(pi * (1 - t)) + 1, 2)
-                                      : 2 * norm * std::pow(std::sin(pi * (1 - t)), 2);
-    };
-    double const first = !vp && (form == "SBDM" || !velocity) ? eps : 0.0, last = 1 - (end == "none" ? eps : size);
+    double const norm = o.get("diffusion_norm", 1.0), size = o.get("last_step_size", 0.04);
+    sde_options s{.network = network,
+                  .method = method == "Heun" ? res_2s(1.0) : rk_1(),
+                  .diffusion = diffusion_of(path, form, norm)};
+    double const first = !vp && (form == diffusion_form::path || !velocity) ? eps : 0.0,
+                 last = 1 - (end == "none" ? eps : size);
     array const u = linspace(first, last, n);
     for (std::size_t i = 0; i + 1 < n; ++i) {
         append(p, sde_step(path, 1 - u[i], u[0] - u[1], s));
@@ -382,6 +376,21 @@ made_sampler consistency_models(std::string name, json const& given, options& o)
 }
 
 } // namespace
+
+diffusion_form diffusion_form_named(std::string const& name)
+{
+    static std::map<std::string, diffusion_form> const forms = {
+        {"SBDM", diffusion_form::path},
+        {"constant", diffusion_form::constant},
+        {"sigma", diffusion_form::sigma},
+        {"linear", diffusion_form::linear},
+        {"decreasing", diffusion_form::decreasing},
+        {"inccreasing-decreasing", diffusion_form::increasing_decreasing}}; // the source's spelling
+    auto const form = forms.find(name);
+    if (form == forms.end())
+        throw unsupported("the diffusion " + name);
+    return form->second;
+}
 
 bool replay_flow(verdict& v, options& o)
 {

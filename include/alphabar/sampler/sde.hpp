@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numbers>
 #include <span>
 #include <vector>
 
@@ -48,6 +49,32 @@ double squared_diffusion(Path const& path, double t)
         path_slope const slope = path.slope(t);
         return 2.0 * sigma * (slope.sigma - slope.alpha / alpha * sigma);
     }
+}
+
+/// Forms of w(t) on paths whose time lies in [0, 1]: 2 norm times
+///
+///     path                   g^2 / 2                  sigma   sigma
+///     constant               1                        linear  t
+///     increasing_decreasing  sin^2(pi t)
+///
+/// and `decreasing`, which falls towards the data: (1 - norm cos(pi t))^2 / 2. Source: SiT, Ma et al. 2024, arXiv 2401.08740,
+/// section 2.4 and its transport/path.py.
+enum class diffusion_form : std::uint8_t { path, constant, sigma, linear, decreasing, increasing_decreasing };
+
+template <sloped_path Path>
+std::function<double(double)> diffusion_of(Path const& path, diffusion_form form, double norm = 1.0)
+{
+    return [=](double t) {
+        double const turn = std::numbers::pi * t;
+        switch (form) {
+        case diffusion_form::constant: return 2.0 * norm;
+        case diffusion_form::sigma: return 2.0 * norm * noise_level(path.level(t)).sigma;
+        case diffusion_form::linear: return 2.0 * norm * t;
+        case diffusion_form::decreasing: return 0.5 * std::pow(1.0 - norm * std::cos(turn), 2);
+        case diffusion_form::increasing_decreasing: return 2.0 * norm * std::pow(std::sin(turn), 2);
+        default: return norm * squared_diffusion(path, t);
+        }
+    };
 }
 
 /// `slope_call` at time t of a path.
