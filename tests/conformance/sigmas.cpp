@@ -14,6 +14,9 @@
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
 
+#include <algorithm>
+#include <ranges>
+
 namespace conformance {
 namespace {
 
@@ -65,14 +68,22 @@ array flow(json const& a, ab::double_double shift)
     return levels(ab::flow_grid(count(a), {.shift = shift}), ab::rectified_flow{});
 }
 
-/// k-diffusion's get_sigmas on a table. The cases' n is the number of steps; only where there is none do they tell the length
-/// of the table, which is then the number of values without the last.
-array discrete_sigmas(json const& a, std::size_t values)
+/// k-diffusion's get_sigmas on a table. The length of the table does not stand among the arguments, where `n` is the number of
+/// steps: it is told by the number of values where there is no n (the table itself), and else by the first value, the
+/// largest sigma of the table, which rises with its length.
+array discrete_sigmas(json const& a, array const& want)
 {
-    if (!at(a, "n").is_null())
-        throw unsupported("the case does not name the length of its table");
-    ab::gaussian_diffusion const table(betas_of({{"schedule", at(a, "betas")}, {"arguments", a}, {"T", values - 1}}));
-    return levels(ab::normal_grid(values - 1), table);
+    auto const table_of = [&](std::size_t T) {
+        return ab::gaussian_diffusion(betas_of({{"schedule", at(a, "betas")}, {"arguments", a}, {"T", T}}));
+    };
+    if (at(a, "n").is_null())
+        return levels(ab::normal_grid(want.size() - 1), table_of(want.size() - 1));
+    auto const lengths = std::views::iota(std::size_t{2}, ab::beta_schedule::max_T);
+    std::size_t const T = *std::ranges::partition_point(lengths, [&](std::size_t length) {
+        auto const table = table_of(length);
+        return ab::sigma_ratio(table.level(table.final_time())) < want.at(0) * (1 - 1e-9);
+    });
+    return levels(ab::normal_grid(count(a)), table_of(T));
 }
 
 /// of(u, index) for every uniform draw of the case.
@@ -233,7 +244,7 @@ void replay_sigmas(verdict& v)
     std::string const family = at(given, "family").get<std::string>(), name = at(given, "function").get<std::string>();
     json const& a = at(given, "arguments");
     if (name == "DiscreteSchedule.get_sigmas")
-        return v.compare("values", discrete_sigmas(a, at(v.expect(), "values").size()));
+        return v.compare("values", discrete_sigmas(a, numbers(at(v.expect(), "values"))));
     if (name == "get_orders_and_timesteps_for_singlestep_solver") {
         std::vector<std::size_t> const orders =
             outer_orders(at(a, "steps").get<std::size_t>(), at(a, "order").get<std::size_t>());
