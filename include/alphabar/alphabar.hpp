@@ -87,6 +87,7 @@
 #include <alphabar/sampler/guided.hpp>
 #include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/langevin.hpp>
+#include <alphabar/sampler/likelihood.hpp>
 #include <alphabar/sampler/lower.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>
