@@ -63,6 +63,7 @@
 #include <alphabar/process/condition_dropout.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
+#include <alphabar/process/manifold.hpp>
 #include <alphabar/process/p_sample.hpp>
 #include <alphabar/process/posterior.hpp>
 #include <alphabar/process/preconditioning.hpp>

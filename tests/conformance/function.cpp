@@ -22,8 +22,8 @@ void replay_function(verdict& v)
 {
     std::string const name =
         at(v.given(), "family").get<std::string>() + " " + at(v.given(), "function").get<std::string>();
-    for (function_table const* table :
-         {&denoiser_functions(), &solver_functions(), &score_functions(), &vdm_functions(), &flow_functions()})
+    for (function_table const* table : {&denoiser_functions(), &solver_functions(), &score_functions(),
+                                        &vdm_functions(), &flow_functions(), &manifold_functions()})
         if (auto const function = table->find(name); function != table->end())
             return function->second(v, at(v.given(), "arguments"));
     throw unsupported(name);

@@ -7,6 +7,9 @@
 
 #include <alphabar/process/preconditioning.hpp>
 
+#include <functional>
+#include <utility>
+
 namespace conformance {
 
 using function_table = std::map<std::string, void (*)(verdict&, json const& arguments)>;
@@ -15,7 +18,11 @@ function_table const& denoiser_functions(); ///< k-diffusion, edm, consistency_m
 function_table const& solver_functions();   ///< dpm-solver, unipc
 function_table const& score_functions();    ///< score_sde's models and prior, SiT's interval
 function_table const& vdm_functions();      ///< vdm, edm2
+function_table const& manifold_functions(); ///< flow_matching
 function_table const& flow_functions();     ///< paths: flow_matching, SiT, score_sde
+
+/// The geodesic from noise to data on a manifold; kappa(t): the share of the way at time t, and its derivative.
+void replay_geodesic(verdict&, std::function<std::pair<double, double>(double)> const& kappa);
 
 /// of(x) for every number of a list of arguments.
 template <class Formula>

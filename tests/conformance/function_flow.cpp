@@ -254,6 +254,8 @@ function_table const& flow_functions()
         {"score_sde sde", forward_sde},
         {"score_sde discretize", discretize},
         {"score_sde reverse", reverse},
+        {"flow_matching posterior_to_velocity",
+         [](verdict&, json const&) { throw unsupported("paths of discrete tokens, another process"); }},
         {"flow_matching scheduler", coefficients},
         {"flow_matching snr_inverse", snr_inverse},
         {"flow_matching kappa_inverse", kappa_inverse},
@@ -272,12 +274,16 @@ function_table const& flow_functions()
 void replay_flow_forward(verdict& v)
 {
     json const& given = v.given();
-    if (value<std::string>(given, "path", "affine") == "geodesic" || value<std::string>(given, "path", "") == "mixture")
-        throw unsupported("the path " + given["path"].get<std::string>());
+    std::string const kind = value<std::string>(given, "path", "");
+    if (kind == "mixture")
+        throw unsupported("paths of discrete tokens, another process");
     json described = given;
     if (given.contains("scheduler"))
         described.erase("path");
     some_path const path(described);
+    if (kind == "geodesic")
+        return replay_geodesic(v,
+                               [&](double u) { return std::pair(path.level(1 - u).alpha, -path.slope(1 - u).alpha); });
     array const t = numbers(at(given, "t"));
     std::size_t const n = size_of(shape_of(given));
     array const x_0 = data(n), z = noise(n, 0, 0);

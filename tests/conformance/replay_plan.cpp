@@ -44,7 +44,7 @@ std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> long_draws(alphabar
 } // namespace
 
 recording run(std::vector<alphabar::plan> const& plans, array state, extents const& shape, model const& network,
-              noise_source const& draw, known_values known)
+              noise_source const& draw, known_values known, std::function<void(std::span<double>)> const& constrain)
 {
     recording r;
     std::size_t const samples = plans.size() > 1 ? plans.size() : shape.front(), size = state.size();
@@ -67,6 +67,8 @@ recording run(std::vector<alphabar::plan> const& plans, array state, extents con
         interleave(heads, samples, size, std::span(output.data, output.shape.size()));
     };
     auto const after = [&](std::size_t stage, auto const& now) {
+        if (constrain)
+            constrain(std::span(now.data, size));
         if (!stages[stage].ends_step)
             return;
         r.steps.emplace_back(now.data, now.data + size);

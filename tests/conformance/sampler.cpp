@@ -129,7 +129,7 @@ void replay_sampler(verdict& v)
     json const& given = v.given();
     std::string const family = at(given, "family").get<std::string>(), name = at(given, "sampler").get<std::string>();
     options o(given);
-    for (auto const family_of : {replay_adaptive, replay_lu, replay_edm, replay_flow})
+    for (auto const family_of : {replay_adaptive, replay_lu, replay_edm, replay_odes, replay_flow})
         if (family_of(v, o))
             return;
     if (family != "k-diffusion")

@@ -56,10 +56,14 @@ void replay(verdict&, options const&, alphabar::plan const&, model const& networ
 /// SiT's names of the forms of w(t).
 alphabar::diffusion_form diffusion_form_named(std::string const&);
 
+/// The classical methods of flow_matching and SiT.
+alphabar::runge_kutta_method method_named(std::string const&);
+
 // The samplers of a family, by the case's `family` and `sampler`. False: not one of them.
 bool replay_lu(verdict&, options&);  ///< dpm-solver and UniPC
 bool replay_edm(verdict&, options&); ///< EDM and EDM2
 bool replay_adaptive(verdict&, options&);
-bool replay_flow(verdict&, options&); ///< score_sde, SiT, rectified flow, VDM, flow_matching, consistency_models
+bool replay_odes(verdict&, options&); ///< flow_matching, k-diffusion's log_likelihood
+bool replay_flow(verdict&, options&); ///< score_sde, SiT, rectified flow, VDM, consistency_models
 
 } // namespace conformance

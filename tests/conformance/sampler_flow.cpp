@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The samplers of score_sde, SiT, rectified flow, VDM, flow_matching and consistency_models.
+// The samplers of score_sde, SiT, rectified flow, VDM and consistency_models.
 #include "sampler.hpp"
 
 #include <alphabar/grid/sigmas.hpp>
@@ -138,14 +138,12 @@ plan sit_on(Path const& path, std::string const& name, json const& given, option
     double const eps = vp || !velocity ? 1e-3 : 0.0; // the source's sample_eps
     plan p;
     if (name == "ode") {
-        static std::map<std::string, runge_kutta_method> const methods = {
-            {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
         bool const back = o.get("reverse", false);
         double const first = vp || velocity ? 0.0 : eps, last = vp || !velocity ? 1 - eps : 1.0;
         array const u = back ? linspace(1 - first, 1 - last, n) : linspace(first, last, n);
         for (std::size_t i = 0; i + 1 < n; ++i)
             append(p, sde_step(path, 1 - u[i], u[i] - u[i + 1],
-                               {.network = network, .method = methods.at(method), .diffusion = no_diffusion}, false));
+                               {.network = network, .method = method_named(method), .diffusion = no_diffusion}, false));
         return p;
     }
     auto const form = diffusion_form_named(o.get<std::string>("diffusion_form", "SBDM"));
@@ -227,60 +225,6 @@ plan vdm(options& o)
     }
     g.times.pop_back();
     return ddim(g, {.eta = 1.0});
-}
-
-// ---- flow_matching ----------------------------------------------------------------------------------------
-
-made_sampler flow_matching(json const& given, options& o)
-{
-    static std::map<std::string, runge_kutta_method> const methods = {
-        {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
-    runge_kutta_method const method = methods.at(o.get<std::string>("method", "euler"));
-    array const shown = numbers(at(given, "times"));
-    array u = shown;
-    if (double const size = o.get("step_size", 0.0); size > 0) {
-        u.clear();
-        for (std::size_t i = 0; shown.front() + static_cast<double>(i) * size < shown.back() - 1e-12; ++i)
-            u.push_back(shown.front() + static_cast<double>(i) * size);
-        u.push_back(shown.back());
-    }
-    network_form network{.predicts = prediction::velocity, .clock = network_clock::reversed, .output_scale = -1};
-    bool const transformed = given.contains("transform");
-    if (transformed) { // a network of rectified flow on the cosine path
-        network.predicts = prediction::flow;
-        network.input = network_input::rectified_flow;
-    }
-    made_sampler made;
-    for (std::size_t i = 0; i + 1 < u.size(); ++i) {
-        sde_options const s{.network = network, .method = method, .diffusion = no_diffusion};
-        append(made.p, transformed ? sde_step(trigonometric_path{}, 1 - u[i], u[i] - u[i + 1], s, false)
-                                   : sde_step(rectified_flow{}, 1 - u[i], u[i] - u[i + 1], s, false));
-    }
-    if (transformed)
-        for (stage& s : made.p.stages)
-            s.time = 1 - rectified_flow{}.time(sigma_ratio(trigonometric_path{}.level(1 - s.time)));
-    made.finish = [u, shown](recording& r) { // states between steps are interpolated
-        std::vector<array> states;
-        for (std::size_t k = 1; k < shown.size(); ++k) {
-            auto const above = std::min<std::size_t>(
-                static_cast<std::size_t>(std::ranges::find_if(u,
-                                                              [&](double v) {
-                                                                  return u.front() < u.back() ? v >= shown[k] - 1e-12
-                                                                                              : v <= shown[k] + 1e-12;
-                                                              }) -
-                                         u.begin()),
-                u.size() - 1);
-            array const& after = r.steps[above - 1];
-            array const& before = above == 1 ? r.inputs.front() : r.steps[above - 2];
-            double const part = (shown[k] - u[above - 1]) / (u[above] - u[above - 1]);
-            array state(after.size());
-            for (std::size_t i = 0; i < state.size(); ++i)
-                state[i] = before[i] + part * (after[i] - before[i]);
-            states.push_back(state);
-        }
-        r.steps = states;
-    };
-    return made;
 }
 
 // ---- consistency_models -----------------------------------------------------------------------------------
@@ -405,8 +349,6 @@ bool replay_flow(verdict& v, options& o)
         made.p = rectified(name, o);
     else if (family == "vdm")
         made.p = vdm(o);
-    else if (family == "flow_matching" && name == "ode")
-        made = flow_matching(given, o);
     else if (family == "consistency_models")
         made = consistency_models(name, given, o);
     else
