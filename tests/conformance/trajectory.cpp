@@ -7,6 +7,8 @@
 
 #include <alphabar/io/diffusers_plan.hpp>
 
+#include <cmath>
+
 namespace conformance {
 namespace {
 
@@ -62,12 +64,52 @@ std::vector<alphabar::plan> plans_of(scheduler_case const& c, json const& given)
     throw unsupported("the loop " + loop);
 }
 
+/// Rows and columns, the last two axes, resized to the nearest.
+array resized(array const& x, extents const& from, extents const& to)
+{
+    std::size_t const r = from.size() - 2, rows = to[r], columns = to[r + 1];
+    array y(size_of(to));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        std::size_t const row = i / columns % rows * from[r] / rows, column = i % columns * from[r + 1] / columns;
+        y[i] = x[(i / (rows * columns) * from[r] + row) * from[r + 1] + column];
+    }
+    return y;
+}
+
+/// The state grows on the way.
+void replay_sized(verdict& v, scheduler_case const& c)
+{
+    json const& given = v.given();
+    if (c.config.text("upscale_mode") != "nearest")
+        throw unsupported("the upscale_mode " + c.config.text("upscale_mode"));
+    extents const first = shape_of(given);
+    extents shape = first;
+    array state = initial(size_of(shape), number(at(given, "initial_scale")));
+    recording all;
+    for (auto const& [scale, steps] : sized_plans(c.config, c.request)) {
+        extents larger = first;
+        for (std::size_t axis = first.size() - 2; axis < first.size(); ++axis)
+            larger[axis] = static_cast<std::size_t>(std::nearbyint(scale * static_cast<double>(first[axis])));
+        state = resized(state, shape, larger);
+        shape = larger;
+        recording const r = run({steps}, state, shape, model_named(at(given, "model").get<std::string>()),
+                                [&](std::size_t s, std::size_t j) { return noise(size_of(shape), s, j); });
+        all.steps.insert(all.steps.end(), r.steps.begin(), r.steps.end());
+        all.times.insert(all.times.end(), r.times.begin(), r.times.end());
+        state = r.final;
+    }
+    compare(v, all, "timesteps");
+    v.compare("sigmas", c.grid().sigmas);
+}
+
 } // namespace
 
 void replay_trajectory(verdict& v)
 {
     json const& given = v.given();
     scheduler_case const c(given);
+    if (c.config.class_name() == "FlowMatchLCM" && c.config.has("scale_factors"))
+        return replay_sized(v, c);
     std::vector<alphabar::plan> const plans = supported([&] { return plans_of(c, given); });
     extents const shape = shape_of(given);
     std::size_t const n = size_of(shape);

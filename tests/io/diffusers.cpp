@@ -73,6 +73,33 @@ TEST_CASE("what is outside the library is said, with its field")
     unsupported("{\"_class_name\": \"FlowMatchLCMScheduler\", \"scale_factors\": [1.0, 2.0]}", "scale_factors");
 }
 
+TEST_CASE("a state that grows on the way: a plan for each size")
+{
+    std::string const name = "{\"_class_name\": \"FlowMatchLCMScheduler\"";
+    ab::plan const whole = ab::parse_diffusers_config(name + "}").plan(4);
+    auto const parts_of = [&](std::string const& factors) {
+        ab::diffusers_config const c(name + ", \"scale_factors\": " + factors + "}");
+        return ab::sized_plans(c, {.num_inference_steps = 4});
+    };
+    CHECK(parts_of("null").size() == 1);
+    CHECK(parts_of("null")[0].steps == whole);
+    CHECK(parts_of("[1.0, 1.0]")[0].steps == whole);
+    auto const parts = parts_of("[1.0, 2.0, 2.0, 4.0]");
+    REQUIRE(parts.size() == 3);
+    CHECK(parts[1].scale == 2.0);
+    CHECK(parts[2].scale == 4.0);
+    CHECK(parts[0].steps.stages.size() == 2);
+    CHECK(parts[1].steps.stages.size() == 3);
+    CHECK(parts[2].steps.stages.size() == 1);
+    using namespace ab::slots;
+    ab::stage const &before = parts[0].steps.stages[1], &after = parts[1].steps.stages[0];
+    CHECK((before.x + after.x - ab::row(x)).pruned() == whole.stages[1].x); // x_0 before, the noise at the new size
+    CHECK(!before.ends_step);
+    CHECK(after.ends_step);
+    CHECK(after.noise == whole.stages[1].noise);
+    CHECK(parts[2].steps.stages[0].x == ab::row(x)); // the last step draws none
+}
+
 TEST_CASE("bad arguments are refused")
 {
     auto const scheduler = ab::parse_diffusers_config(sd15("DDIMScheduler"));

@@ -606,8 +606,7 @@ inline plan flow_heun_plan(plan_input const& in)
 inline plan flow_lcm_plan(plan_input const& in)
 {
     if (in.config.has("scale_factors"))
-        in.config.unsupported("scale_factors", "a plan keeps the shape of its sample; run the steps of each size as a "
-                                               "plan of their own and resize the state between them");
+        in.config.unsupported("scale_factors", "a plan keeps the shape of its sample; see sized_plans");
     return consistency(grid_of(in.grid, sigma_path::flow), {.network = flow_network});
 }
 
@@ -1062,6 +1061,40 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
         number_draws(plans[k]);
     }
     return plans;
+}
+
+/// The steps of one size: before them the state, which holds no noise then, is resized to `scale` times its first size as the
+/// configuration's upscale_mode says.
+struct sized_plan {
+    double scale = 1.0;
+    plan steps{};
+};
+
+/// FlowMatchLCMScheduler with scale_factors: one plan a size. After step k the state has scale_factors[k] times its first
+/// size, beyond the list the size that it has; the noise is drawn at the new size.
+inline std::vector<sized_plan> sized_plans(diffusers_config const& c, diffusers_request const& request)
+{
+    using namespace slots;
+    if (c.class_name() != "FlowMatchLCM")
+        c.unsupported("_class_name", "scale_factors of " + c.class_name());
+    diffusers_grid const g = set_timesteps(c, request);
+    std::vector<double> const scales = c.has("scale_factors") ? c.numbers("scale_factors") : std::vector<double>{};
+    plan const whole = consistency(detail::grid_of(g, detail::sigma_path::flow), {.network = detail::flow_network});
+    std::vector<sized_plan> parts(1);
+    for (std::size_t i = 0; i < whole.stages.size(); ++i) {
+        parts.back().steps.stages.push_back(whole.stages[i]);
+        if (i >= scales.size() || scales[i] == parts.back().scale)
+            continue;
+        stage& last = parts.back().steps.stages.back();
+        double const noise = last.x[z];
+        stage const rest{.x = (x + noise * z).pruned(), .calls = false, .noise = last.noise};
+        last.x = (last.x - noise * z).pruned();
+        last.noise = stage::automatic;
+        last.ends_step = false;
+        parts.push_back({scales[i], {.stages = {rest}}});
+    }
+    parts.front().steps.initial_scale = g.initial_scale;
+    return parts;
 }
 
 } // namespace alphabar
