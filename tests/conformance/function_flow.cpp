@@ -146,18 +146,19 @@ void schedule_transform(verdict& v, json const& a)
               }));
 }
 
-// ---- SiT --------------------------------------------------------------------------------------------------
-
-/// The drift of the forward SDE and half of its squared diffusion.
-void compute_drift(verdict& v, json const& a)
+/// f x and g of the forward SDE dx = f x dt + g dW; `given`: what the source makes of g^2; `time`: the path's.
+template <class Time, class Given>
+void forward_sde(verdict& v, json const& a, Time const& time, Given const& given)
 {
     some_path const path(a);
     array const t = numbers(at(a, "t")), x = state_of(a);
     v.compare("drift", each(t, x.size(), [&](double u, std::size_t i) {
-                  return path.slope(1 - u).alpha / path.level(1 - u).alpha * x[i];
+                  return path.slope(time(u)).alpha / path.level(time(u)).alpha * x[i];
               }));
-    v.compare("diffusion", of_numbers(a, "t", [&](double u) { return path.squared_diffusion(1 - u) / 2; }));
+    v.compare("diffusion", of_numbers(a, "t", [&](double u) { return given(path.squared_diffusion(time(u))); }));
 }
+
+// ---- SiT --------------------------------------------------------------------------------------------------
 
 void compute_diffusion(verdict& v, json const& a)
 {
@@ -170,16 +171,6 @@ void compute_diffusion(verdict& v, json const& a)
 }
 
 // ---- score_sde --------------------------------------------------------------------------------------------
-
-/// dx = drift dt + diffusion dw: of the SDE, of its reverse SDE, or of the probability flow.
-void forward_sde(verdict& v, json const& a)
-{
-    some_path const path(a);
-    array const t = numbers(at(a, "t")), x = state_of(a);
-    v.compare("drift", each(t, x.size(),
-                            [&](double s, std::size_t i) { return path.slope(s).alpha / path.level(s).alpha * x[i]; }));
-    v.compare("diffusion", of_numbers(a, "t", [&](double s) { return std::sqrt(path.squared_diffusion(s)); }));
-}
 
 /// The forward steps of the process in N steps, one a time: index t (N - 1), cut to an integer.
 std::vector<stage::churn_map> discrete_steps(json const& a)
@@ -246,12 +237,18 @@ function_table const& flow_functions()
     using enum prediction;
     static function_table const functions = {
         {"sit coefficients", coefficients},
-        {"sit compute_drift", compute_drift},
+        {"sit compute_drift",
+         [](verdict& v, json const& a) {
+             forward_sde(v, a, [](double u) { return 1 - u; }, [](double g2) { return g2 / 2; });
+         }},
         {"sit compute_diffusion", compute_diffusion},
         {"sit get_score_from_velocity", convert<velocity, score>},
         {"sit get_velocity_from_score", convert<score, velocity>},
         {"sit get_noise_from_velocity", convert<velocity, epsilon>},
-        {"score_sde sde", forward_sde},
+        {"score_sde sde",
+         [](verdict& v, json const& a) {
+             forward_sde(v, a, [](double t) { return t; }, [](double g2) { return std::sqrt(g2); });
+         }},
         {"score_sde discretize", discretize},
         {"score_sde reverse", reverse},
         {"flow_matching posterior_to_velocity",

@@ -555,10 +555,7 @@ void replay_gaussian(verdict& v)
                                                                        {"sample_using_dpmpp", elucidated}};
     if (auto const variant = variants.find(name); given.contains("variant") && variant != variants.end())
         return variant->second(v);
-    auto const function = functions.find(name);
-    if (function == functions.end())
-        throw unsupported(name);
-    function->second(v);
+    entry(functions, name, "")(v);
 }
 
 } // namespace conformance

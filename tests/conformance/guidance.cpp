@@ -268,11 +268,9 @@ void diffusers(verdict& v)
              });
          }},
     };
-    auto const found = makers.find(at(v.given(), "rule").get<std::string>());
-    if (found == makers.end())
-        throw unsupported("the rule " + at(v.given(), "rule").get<std::string>());
+    auto const make = entry(makers, at(v.given(), "rule").get<std::string>(), "the rule ");
     guider_case c(v);
-    found->second(c);
+    make(c);
 }
 
 /// The guided noise prediction of DPM-Solver's model_wrapper at per-sample t.

@@ -55,10 +55,7 @@ replayer replayer_of(std::string const& kind)
         {"gaussian", replay_gaussian},     {"loss", replay_loss},         {"random", replay_random},
         {"function", replay_function},     {"guidance", replay_guidance},
     };
-    auto const found = kinds.find(kind);
-    if (found == kinds.end())
-        throw unsupported("the kind " + kind);
-    return found->second;
+    return entry(kinds, kind, "the kind ");
 }
 
 struct counts {

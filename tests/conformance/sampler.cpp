@@ -101,10 +101,7 @@ plan k_diffusion(std::string const& name, json const& given, options& o)
     };
     if (name == "dpm_fast")
         return dpm_fast(o);
-    auto const found = makers.find(name);
-    if (found == makers.end())
-        throw unsupported("k-diffusion's " + name);
-    return found->second(sigma_levels(given), o);
+    return entry(makers, name, "k-diffusion's ")(sigma_levels(given), o);
 }
 
 } // namespace

@@ -374,10 +374,7 @@ diffusion_form diffusion_form_named(std::string const& name)
         {"linear", diffusion_form::linear},
         {"decreasing", diffusion_form::decreasing},
         {"inccreasing-decreasing", diffusion_form::increasing_decreasing}}; // the source's spelling
-    auto const form = forms.find(name);
-    if (form == forms.end())
-        throw unsupported("the diffusion " + name);
-    return form->second;
+    return entry(forms, name, "the diffusion ");
 }
 
 bool replay_flow(verdict& v, options& o)

@@ -209,10 +209,7 @@ runge_kutta_method method_named(std::string const& name)
 {
     static std::map<std::string, runge_kutta_method> const methods = {
         {"euler", rk_1()}, {"midpoint", res_2s()}, {"heun2", res_2s(1.0)}, {"heun3", dpm_3s()}, {"rk4", rk_38()}};
-    auto const method = methods.find(name);
-    if (method == methods.end())
-        throw unsupported("the method " + name);
-    return method->second;
+    return entry(methods, name, "the method ");
 }
 
 bool replay_odes(verdict& v, options& o)

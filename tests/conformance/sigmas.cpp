@@ -14,9 +14,6 @@
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
 
-#include <algorithm>
-#include <ranges>
-
 namespace conformance {
 namespace {
 
@@ -78,11 +75,15 @@ array discrete_sigmas(json const& a, array const& want)
     };
     if (at(a, "n").is_null())
         return levels(ab::normal_grid(want.size() - 1), table_of(want.size() - 1));
-    auto const lengths = std::views::iota(std::size_t{2}, ab::beta_schedule::max_T);
-    std::size_t const T = *std::ranges::partition_point(lengths, [&](std::size_t length) {
-        auto const table = table_of(length);
-        return ab::sigma_ratio(table.level(table.final_time())) < want.at(0) * (1 - 1e-9);
-    });
+    std::size_t T = 2;
+    for (std::size_t high = ab::beta_schedule::max_T; T < high;) {
+        std::size_t const middle = (T + high) / 2;
+        auto const table = table_of(middle);
+        if (ab::sigma_ratio(table.level(table.final_time())) < want.at(0) * (1 - 1e-9))
+            T = middle + 1;
+        else
+            high = middle;
+    }
     return levels(ab::normal_grid(count(a)), table_of(T));
 }
 
@@ -263,10 +264,7 @@ void replay_sigmas(verdict& v)
         v.compare("alphas_cumprod", indexed(a, table[ab::table::alpha_bar]));
         return v.compare("sqrt_1m_alphas_cumprod", indexed(a, table[ab::table::sqrt_one_minus_alpha_bar]));
     }
-    auto const maker = makers().find(name);
-    if (maker == makers().end())
-        throw unsupported(family + "'s " + name);
-    v.compare("values", maker->second(a));
+    v.compare("values", entry(makers(), name, family + "'s ")(a));
 }
 
 } // namespace conformance

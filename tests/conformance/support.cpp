@@ -260,10 +260,7 @@ model model_named(std::string const& name)
                              }));
             return all;
         };
-    auto const found = models.find(name);
-    if (found == models.end())
-        throw unsupported("the model " + name);
-    return found->second;
+    return entry(models, name, "the model ");
 }
 
 } // namespace conformance

@@ -45,6 +45,16 @@ T value(json const& object, char const* name, T otherwise)
     return field == object.end() || field->is_null() ? otherwise : field->template get<T>();
 }
 
+/// The entry of this name; where there is none, `what` and the name are what is not supported.
+template <class T>
+T const& entry(std::map<std::string, T> const& table, std::string const& name, std::string const& what)
+{
+    auto const found = table.find(name);
+    if (found == table.end())
+        throw unsupported(what + name);
+    return found->second;
+}
+
 /// Collects the errors of one case. Every name under `expect` must be compared, or the case fails.
 class verdict {
 public:

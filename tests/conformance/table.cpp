@@ -45,12 +45,10 @@ template <class Path>
 tables members(Path const& path, array const& t, parts<Path> const& named)
 {
     return [=](std::string const& name) {
-        auto const part = named.find(name);
-        if (part == named.end())
-            throw unsupported("the table " + name);
+        auto const part = entry(named, name, "the table ");
         array values;
         for (double s : t)
-            values.push_back((path.*(part->second))(s));
+            values.push_back((path.*part)(s));
         return values;
     };
 }
