@@ -6,32 +6,14 @@
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
 #include <alphabar/schedule/rescale.hpp>
+#include <support/predictions.hpp>
 
-#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
 
 namespace ab = alphabar;
 using ab::prediction;
-
-namespace {
-
-constexpr std::array kinds = {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow, prediction::score};
-
-/// What a perfect network of this kind gives, by the definitions.
-double perfect(prediction kind, ab::noise_level level, double x_0, double eps)
-{
-    switch (kind) {
-    case prediction::epsilon: return eps;
-    case prediction::x_0: return x_0;
-    case prediction::v: return level.alpha * eps - level.sigma * x_0;
-    case prediction::flow: return eps - x_0;
-    default: return -eps / level.sigma;
-    }
-}
-
-} // namespace
 
 static_assert(ab::convert_prediction(prediction::v, prediction::x_0, {0.0, 1.0}) == ab::pair_map{0.0, -1.0});
 static_assert(ab::to_x_0_and_epsilon(prediction::flow, {0.75, 0.25}).x_0 == ab::pair_map{1.0, -0.25});
@@ -41,12 +23,12 @@ TEST_CASE("any prediction becomes any other")
 {
     double const x_0 = 0.7, eps = -1.3;
     for (ab::noise_level level : {ab::noise_level{0.6, 0.8}, {0.75, 0.25}, {1.0, 14.6}, {0.999, 0.01}})
-        for (prediction from : kinds)
-            for (prediction to : kinds) {
+        for (prediction from : support::prediction_kinds)
+            for (prediction to : support::prediction_kinds) {
                 double const x = level.alpha * x_0 + level.sigma * eps;
                 auto const map = ab::convert_prediction(from, to, level);
-                CHECK(map.x * x + map.other * perfect(from, level, x_0, eps) ==
-                      doctest::Approx(perfect(to, level, x_0, eps)).epsilon(1e-10));
+                CHECK(map.x * x + map.other * support::perfect_output(from, level, x_0, eps) ==
+                      doctest::Approx(support::perfect_output(to, level, x_0, eps)).epsilon(1e-10));
             }
 }
 
@@ -55,7 +37,7 @@ TEST_CASE("what the state does not say is infinite, what it says is exact")
     CHECK(std::isinf(ab::to_x_0_and_epsilon(prediction::epsilon, {0.0, 1.0}).x_0.x));
     CHECK(std::isinf(ab::to_x_0_and_epsilon(prediction::x_0, {1.0, 0.0}).epsilon.x));
     CHECK(ab::to_x_0_and_epsilon(prediction::flow, {0.0, 1.0}).x_0 == ab::pair_map{1.0, -1.0});
-    for (prediction kind : kinds)
+    for (prediction kind : support::prediction_kinds)
         CHECK(ab::convert_prediction(kind, kind, {0.0, 1.0}) == ab::pair_map{0.0, 1.0});
 }
 

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/sampler/adams.hpp>
 
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
+#include <support/solver_test.hpp>
 
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 

@@ -8,22 +8,13 @@
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/two_stage.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
 
 namespace {
 
@@ -39,13 +30,7 @@ auto two_heads(path_kind kind, double shift)
     };
 }
 
-state noise_of(std::uint32_t index)
-{
-    state z(10);
-    for (std::size_t i = 0; i < 10; ++i)
-        z[i] = std::sin(1.7 * static_cast<double>(i + 1) + 2.3 * index);
-    return z;
-}
+auto const sines = [](std::uint32_t index) { return support::sine_noise(index, support::start.size()); };
 
 void same(state const& got, state const& want)
 {
@@ -61,10 +46,10 @@ TEST_CASE("where both heads agree each is its plain solver")
         support::lambda_path const path{kind};
         grid const g = support::lambda_grid(kind, 9, true);
         auto const both = [&](plan const& p) {
-            return support::interpret(p, support::start, two_heads(kind, 0.0), noise_of);
+            return support::interpret(p, support::start, two_heads(kind, 0.0), sines);
         };
         auto const one = [&](plan const& p) {
-            return support::interpret(p, support::start, support::exact_network(kind), noise_of);
+            return support::interpret(p, support::start, support::exact_network(kind), sines);
         };
         same(both(euler_cfg_pp(path, g)), one(ddim(g)));
         same(both(euler_ancestral_cfg_pp(path, g)), one(ddim(g, {.eta = 1.0})));

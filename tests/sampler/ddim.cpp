@@ -4,17 +4,10 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 TEST_CASE("one step is (12) of Song et al. for every eta")
 {
@@ -37,7 +30,7 @@ TEST_CASE("eta = 1 is DDPM on every path")
     for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
         grid const g = support::grid_to_zero(kind, 9, -2.0);
         plan const a = ddim(g, {.eta = 1.0}), b = ddpm(g);
-        support::state const drawn{0.3, -1.0, 0.7, 0.1, -0.4, 2.0, 0.9, -0.2, 0.5, -1.1};
+        state const drawn{0.3, -1.0, 0.7, 0.1, -0.4, 2.0, 0.9, -0.2, 0.5, -1.1};
         auto const noise = [&](std::uint32_t) { return drawn; };
         auto const got = support::interpret(a, support::start, support::exact_network(kind), noise),
                    want = support::interpret(b, support::start, support::exact_network(kind), noise);

@@ -2,17 +2,10 @@
 #include <alphabar/sampler/ddpm.hpp>
 
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 TEST_CASE("a step of the table is the posterior (6), (7) of Ho et al.")
 {
@@ -66,13 +59,13 @@ TEST_CASE("mean and covariance, on every path")
     // a head that says the posterior's own variance, -1 of the range, and one that says beta, +1
     grid const g = support::grid_to_zero(path_kind::variance_preserving, 500, -3.0);
     plan const learned = ddpm(g, {.variance = ddpm_variance::learned_range}), fixed = ddpm(g);
-    auto const two_heads = [network = support::exact_network(path_kind::variance_preserving)](support::state const& v,
+    auto const two_heads = [network = support::exact_network(path_kind::variance_preserving)](state const& v,
                                                                                               double t) {
-        support::state f = network(v, t);
+        state f = network(v, t);
         f.resize(2 * f.size(), -1.0);
         return f;
     };
-    auto const noise = [](std::uint32_t) { return support::state(10, 0.3); };
+    auto const noise = [](std::uint32_t) { return state(10, 0.3); };
     auto const a = support::interpret(learned, support::start, two_heads, noise),
                b = support::interpret(fixed, support::start, support::exact_network(path_kind::variance_preserving),
                                       noise);

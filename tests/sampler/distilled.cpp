@@ -2,18 +2,10 @@
 #include <alphabar/sampler/distilled.hpp>
 
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
 
 TEST_CASE("LCM: the boundary scalings of the paper, then back up by noise")
 {

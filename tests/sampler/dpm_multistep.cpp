@@ -6,9 +6,7 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/noise/stream.hpp>
 #include <alphabar/sampler/sample.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -16,11 +14,6 @@
 #include <span>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 
@@ -217,15 +210,13 @@ TEST_CASE("the executor runs it as it is read")
         std::vector<double> const x_0 = mixture.denoise({in.begin(), in.end()}, diffusion.level(time));
         std::ranges::copy(x_0, traits_of<decltype(output)>::elements(output).begin());
     });
-    auto const network = [&](support::state const& in, double time) {
-        return mixture.denoise(in, diffusion.level(time));
-    };
+    auto const network = [&](state const& in, double time) { return mixture.denoise(in, diffusion.level(time)); };
     auto const drawn = [&](std::uint32_t index) {
         std::vector<float> row(10);
         noise(purpose::sampler, index).fill(0, 0, row);
-        return support::state(row.begin(), row.end());
+        return state(row.begin(), row.end());
     };
-    support::state const want = support::interpret(p, support::start, network, drawn);
+    state const want = support::interpret(p, support::start, network, drawn);
     for (std::size_t i = 0; i < want.size(); ++i)
         CHECK(v[i] == Approx(want[i]).epsilon(1e-12));
 }

@@ -4,18 +4,10 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 

@@ -3,33 +3,11 @@
 
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
-
-namespace {
-
-state epsilon_network(state const& v, double sigma)
-{
-    support::gaussian_mixture const mixture;
-    state const x_0 = mixture.denoise(v, {1.0, sigma});
-    state eps(v.size());
-    for (std::size_t i = 0; i < v.size(); ++i)
-        eps[i] = (v[i] - x_0[i]) / sigma;
-    return eps;
-}
-
-} // namespace
 
 TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction")
 {
@@ -40,8 +18,8 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
     state v = support::start;
     for (double& e : v)
         e *= 80;
-    state const got =
-        support::interpret(p, v, epsilon_network, [&](std::uint32_t index) { return support::sine_noise(index, v.size()); });
+    state const got = support::interpret(p, v, support::epsilon_network,
+                                         [&](std::uint32_t index) { return support::sine_noise(index, v.size()); });
     for (std::size_t i = 0; i < 12; ++i) {
         double const t = g.levels[i].sigma, after = g.levels[i + 1].sigma;
         double const gamma = t >= churn.low && t <= churn.high ? std::min(churn.amount / 12, std::sqrt(2.0) - 1) : 0.0,
@@ -49,7 +27,7 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
         state const z_i = support::sine_noise(noise_index(static_cast<std::uint32_t>(i), 0), v.size());
         for (std::size_t k = 0; k < v.size(); ++k)
             v[k] += std::sqrt(hat * hat - t * t) * churn.noise_scale * z_i[k];
-        state const slope = epsilon_network(v, hat);
+        state const slope = support::epsilon_network(v, hat);
         for (std::size_t k = 0; k < v.size(); ++k)
             v[k] += (after - hat) * slope[k];
         CHECK(p.stages[i].churn.has_value() == (gamma > 0));

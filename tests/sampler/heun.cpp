@@ -3,18 +3,10 @@
 
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
 
 TEST_CASE("it is algorithm 2 of Karras et al.")
 {

@@ -7,17 +7,11 @@
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/serialise.hpp>
 #include <alphabar/schedule/paths.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 
@@ -151,12 +145,12 @@ TEST_CASE("the density of a level stays what it is: mean and covariance after ma
         p.stages.push_back(
             langevin_stage({.predicts = prediction::x_0}, 0.0, level, 1.0, {.snr = 0.1, .annealed = i % 2 == 0}));
     number_draws(p);
-    support::state const begin = mixture.draw(4000, level, engine);
+    state const begin = mixture.draw(4000, level, engine);
     auto const want = support::sample_moments(begin);
     auto const got = support::sample_moments(support::interpret(
-        p, begin, [&](support::state const& u, double) { return mixture.denoise(u, level); },
+        p, begin, [&](state const& u, double) { return mixture.denoise(u, level); },
         [&](std::uint32_t) {
-            support::state drawn(8000);
+            state drawn(8000);
             for (double& u : drawn)
                 u = normal(engine);
             return drawn;

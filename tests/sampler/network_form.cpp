@@ -13,6 +13,7 @@
 #include <alphabar/sampler/unipc.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
+#include <support/predictions.hpp>
 #include <support/table.hpp>
 
 #include <cmath>
@@ -22,38 +23,20 @@ using namespace alphabar;
 using doctest::Approx;
 using support::state;
 
-namespace {
-
-// F of this kind on the state x that the network sees at `seen`
-double output(prediction kind, noise_level seen, double x_0, double eps)
-{
-    switch (kind) {
-    case prediction::epsilon: return eps;
-    case prediction::x_0: return x_0;
-    case prediction::v: return seen.alpha * eps - seen.sigma * x_0;
-    case prediction::flow: return eps - x_0;
-    default: return -eps / seen.sigma;
-    }
-}
-
-prediction const kinds[] = {prediction::epsilon, prediction::x_0, prediction::v, prediction::flow, prediction::score};
-
-} // namespace
-
 TEST_CASE("every prediction, seen on every path, gives back x_0 and epsilon at every level")
 {
     double const x_0 = 0.7, eps = -1.3;
     for (noise_level level : {noise_level{0.6, 0.8}, {1.0, 5.0}, {0.3, 0.7}})
         for (network_input input : {network_input::state, network_input::variance_preserving,
                                     network_input::variance_exploding, network_input::rectified_flow})
-            for (prediction kind : kinds) {
+            for (prediction kind : support::prediction_kinds) {
                 double const norm = input == network_input::state                 ? 1.0
                                     : input == network_input::variance_preserving ? std::hypot(level.alpha, level.sigma)
                                     : input == network_input::variance_exploding  ? level.alpha
                                                                                   : level.alpha + level.sigma;
                 network_maps const maps = maps_at({.predicts = kind, .input = input}, level);
                 double const x = level.alpha * x_0 + level.sigma * eps;
-                double const F = output(kind, {level.alpha / norm, level.sigma / norm}, x_0, eps);
+                double const F = support::perfect_output(kind, {level.alpha / norm, level.sigma / norm}, x_0, eps);
                 CHECK(maps.input_scale == Approx(1 / norm));
                 CHECK(maps.x_0.x * x + maps.x_0.other * F == Approx(x_0));
                 CHECK(maps.epsilon.x * x + maps.epsilon.other * F == Approx(eps));
@@ -126,7 +109,7 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
     support::gaussian_mixture const mixture;
     auto const tried = [&](auto const& path, auto const& spec, network_form network) {
         grid const g = make_grid(path, spec);
-        for (prediction kind : kinds) {
+        for (prediction kind : support::prediction_kinds) {
             if (g.levels.front().alpha == 0.0 && (kind == prediction::epsilon || kind == prediction::score))
                 continue;
             network.predicts = kind;
@@ -139,8 +122,8 @@ TEST_CASE("every path with every prediction and every solver goes from noise to 
                     e *= norm;
                 state F = mixture.denoise(raw, level);
                 for (std::size_t i = 0; i < F.size(); ++i)
-                    F[i] = output(kind, {level.alpha / norm, level.sigma / norm}, F[i],
-                                  (raw[i] - level.alpha * F[i]) / level.sigma);
+                    F[i] = support::perfect_output(kind, {level.alpha / norm, level.sigma / norm}, F[i],
+                                                   (raw[i] - level.alpha * F[i]) / level.sigma);
                 return F;
             };
             std::vector<plan> plans{

@@ -3,19 +3,11 @@
 
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
 
 namespace {
 
@@ -32,18 +24,10 @@ grid sigma_grid(std::size_t n, bool alternating = false)
     return g;
 }
 
-state epsilon_network(state const& v, double sigma)
-{
-    state eps = support::gaussian_mixture{}.denoise(v, {1.0, sigma});
-    for (std::size_t i = 0; i < v.size(); ++i)
-        eps[i] = (v[i] - eps[i]) / sigma;
-    return eps;
-}
-
 template <class Solver>
 double order_in_sigma(Solver const& solver, std::size_t n)
 {
-    auto const end = [&](plan const& p) { return support::interpret(p, support::start, epsilon_network); };
+    auto const end = [&](plan const& p) { return support::interpret(p, support::start, support::epsilon_network); };
     static state const exact = end(pndm(variance_exploding{}, sigma_grid(20000)));
     auto const error = [&](std::size_t steps) {
         state const got = end(solver(sigma_grid(steps)));

@@ -4,19 +4,12 @@
 #include <alphabar/backends/span.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/sample.hpp>
-#include <doctest/doctest.h>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 TEST_CASE("the jumps of the paper: every stretch is walked jump_n_sample times")
 {
@@ -52,7 +45,7 @@ TEST_CASE("the known half is the data; the other half follows its conditional di
     double const c = 0.8, known_u = 0.9;
     std::size_t const n = 4000;
     shape const s{{n, 2}};
-    std::vector<double> state(2 * n), data(2 * n), mask(2 * n);
+    std::vector<double> points(2 * n), data(2 * n), mask(2 * n);
     for (std::size_t i = 0; i < 2 * n; i += 2)
         data[i] = known_u, mask[i] = 1;
     grid const g = support::grid_to_zero(path_kind::variance_preserving, 60, -3.0);
@@ -60,7 +53,7 @@ TEST_CASE("the known half is the data; the other half follows its conditional di
         plan const p =
             repaint(support::lambda_path{path_kind::variance_preserving}, g,
                     {.network = {.predicts = prediction::x_0}, .jump_length = 5, .jump_n_sample = jump_n_sample});
-        auto const x_view = view(state, s);
+        auto const x_view = view(points, s);
         noise_stream const noise{.seed = 11};
         draw_initial(p, noise, x_view);
         sample(
@@ -80,9 +73,9 @@ TEST_CASE("the known half is the data; the other half follows its conditional di
             known(view(data, s), view(mask, s)));
         double mean = 0, square = 0;
         for (std::size_t i = 0; i < 2 * n; i += 2) {
-            CHECK(state[i] == known_u);
-            mean += state[i + 1] / static_cast<double>(n);
-            square += state[i + 1] * state[i + 1] / static_cast<double>(n);
+            CHECK(points[i] == known_u);
+            mean += points[i + 1] / static_cast<double>(n);
+            square += points[i + 1] * points[i + 1] / static_cast<double>(n);
         }
         return std::max(std::abs(mean - c * known_u), std::abs(square - mean * mean - (1 - c * c)));
     };

@@ -5,19 +5,11 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/heun.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 
@@ -92,9 +84,8 @@ TEST_CASE("what it has in common with others")
     variance_exploding const path;
     grid const g = make_grid(path, karras_grid(12));
     auto const same = [&](plan const& got, plan const& want) {
-        support::state const start(10, 40.0),
-            end = support::interpret(got, start, [](auto const& v, double) { return v; });
-        support::state const other = support::interpret(want, start, [](auto const& v, double) { return v; });
+        state const start(10, 40.0), end = support::interpret(got, start, [](auto const& v, double) { return v; });
+        state const other = support::interpret(want, start, [](auto const& v, double) { return v; });
         for (std::size_t i = 0; i < end.size(); ++i)
             CHECK(end[i] == Approx(other[i]).epsilon(1e-11));
     };

@@ -4,20 +4,12 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/heun.hpp>
-#include <doctest/doctest.h>
-#include <support/lambda_path.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
-using support::state;
 
 namespace {
 

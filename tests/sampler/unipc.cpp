@@ -3,18 +3,11 @@
 
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <doctest/doctest.h>
-#include <support/convergence.hpp>
-#include <support/table.hpp>
+#include <support/solver_test.hpp>
 
 #include <cmath>
 #include <stdexcept>
 #include <vector>
-
-using namespace alphabar;
-using namespace alphabar::slots;
-using doctest::Approx;
-using support::path_kind;
 
 namespace {
 

@@ -57,6 +57,15 @@ inline auto exact_network(path_kind kind)
     };
 }
 
+/// One that predicts epsilon of the mixture on the variance-exploding path, given sigma as time.
+inline state epsilon_network(state const& x, double sigma)
+{
+    state eps = gaussian_mixture{}.denoise(x, {1.0, sigma});
+    for (std::size_t i = 0; i < x.size(); ++i)
+        eps[i] = (x[i] - eps[i]) / sigma;
+    return eps;
+}
+
 inline state const start{-1.7, 0.5, -0.6, -1.1, 0.2, 0.3, 0.8, 1.4, 1.9, -0.2};
 
 /// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda
