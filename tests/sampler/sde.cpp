@@ -145,10 +145,31 @@ TEST_CASE("mean and covariance, for the paths' own SDEs and other diffusions, by
     check(vp_sde{0.1, 8.0}, 1.0, {});
     check(vp_sde{0.1, 8.0}, 1.0, {.method = res_2s(1.0)});
     check(sub_vp_sde{{0.1, 8.0}}, 1.0, {});
-    check(rectified_flow{}, 0.95, {.diffusion = [](double t) { return 2 * t; }});
-    check(trigonometric_path{}, 0.95, {.method = res_2s(1.0), .diffusion = [](double) { return 1.0; }});
-    check(rectified_flow{}, 0.95, {.diffusion = [](double t) { return t; }, .end = sde_end::mean});
-    check(linear_vp{}, 0.95, {.diffusion = [](double t) { return t; }, .end = sde_end::ode});
+    using enum diffusion_form;
+    rectified_flow const flow;
+    check(flow, 0.95, {.diffusion = diffusion_of(flow, linear, 1.0)});
+    check(flow, 0.95, {.diffusion = diffusion_of(flow, linear, 0.5), .end = sde_end::mean});
+    check(flow, 0.95, {.diffusion = diffusion_of(flow, diffusion_form::path, 0.5)});
+    check(flow, 0.95, {.diffusion = diffusion_of(flow, decreasing, 0.7)});
+    check(flow, 0.95, {.diffusion = diffusion_of(flow, increasing_decreasing, 1.0)});
+    check(trigonometric_path{}, 0.95, {.method = res_2s(1.0), .diffusion = diffusion_of(flow, constant, 0.5)});
+    check(linear_vp{}, 0.95, {.diffusion = diffusion_of(linear_vp{}, sigma, 0.5), .end = sde_end::ode});
+}
+
+TEST_CASE("the forms of w(t) at the ends and in the middle")
+{
+    vp_sde const path;
+    auto const w = [&](diffusion_form form, double t, double norm = 1.0) { return diffusion_of(path, form, norm)(t); };
+    for (double t : {0.0, 0.5, 1.0}) {
+        CHECK(w(diffusion_form::path, t) == path.beta(t));
+        CHECK(w(diffusion_form::path, t, 0.25) == Approx(0.25 * path.beta(t)));
+        CHECK(w(diffusion_form::constant, t, 0.4) == 0.8);
+        CHECK(w(diffusion_form::sigma, t) == 2 * path.level(t).sigma);
+        CHECK(w(diffusion_form::linear, t) == 2 * t);
+        CHECK(w(diffusion_form::decreasing, t) == Approx(2 * t * t)); // (1 - cos(pi t))^2 / 2 at these t
+        CHECK(w(diffusion_form::increasing_decreasing, t) == Approx(t == 0.5 ? 2.0 : 0.0).epsilon(1e-15));
+    }
+    CHECK(w(diffusion_form::decreasing, 0.0, 0.4) == Approx(0.18));
 }
 
 TEST_CASE("a factor of epsilon above 1 sharpens; limits; what is refused")
