@@ -102,6 +102,21 @@ TEST_CASE("the torus: the short way round")
     CHECK(u[0] == Approx(-0.2));
 }
 
+TEST_CASE("floats")
+{
+    std::vector<float> x{3.0f, -4.0f}, u{0.4f, 0.3f}, y(2), w(2), back(2);
+    sphere{}.project(x);
+    sphere{}.project_tangent(x, u);
+    sphere{}.geodesic(x, u, 1.0, y, w);
+    sphere{}.logarithm(x, y, back);
+    CHECK(back[0] == Approx(u[0]).epsilon(1e-6));
+    CHECK(sphere{}.distance(x, y) == Approx(0.5).epsilon(1e-6));
+    flat_torus{}.geodesic(x, u, 20.0, y, w);
+    flat_torus{}.logarithm(y, x, back);
+    CHECK(y[0] >= 0.0f);
+    CHECK(back[0] == Approx(2 * pi - 20 * 0.4).epsilon(1e-5));
+}
+
 TEST_CASE("a plan on the sphere: a rotation, to the solver's order")
 {
     // the network's x' = x + angle (-x_1, x_0, 0), made tangent: from noise to data it turns x about the third axis

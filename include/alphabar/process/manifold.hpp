@@ -12,6 +12,16 @@
 
 namespace alphabar {
 
+namespace detail {
+
+template <class T>
+void store(T& to, double value)
+{
+    to = static_cast<T>(value);
+}
+
+} // namespace detail
+
 // A manifold works on one point x of R^d at a time; points and vectors are whatever has a size and elements of a floating type
 // (std::span, std::vector), all of one size. Outputs may be inputs.
 //
@@ -34,13 +44,13 @@ struct sphere {
         double const length = std::sqrt(dot(x, x));
         require(length > 0.0, "sphere::project", "the length", length, "it must be positive");
         for (auto& v : x)
-            v /= length;
+            detail::store(v, v / length);
     }
     void project_tangent(auto const& x, auto&& u) const
     {
         double const along = dot(x, u);
         for (std::size_t i = 0; i < std::size(x); ++i)
-            u[i] -= along * x[i];
+            detail::store(u[i], u[i] - along * x[i]);
     }
     void geodesic(auto const& x, auto const& u, double s, auto&& y, auto&& w) const
     {
@@ -48,8 +58,8 @@ struct sphere {
         double const share = angle > 0.0 ? sine / angle : s;
         for (std::size_t i = 0; i < std::size(x); ++i) {
             double const at = x[i], slope = u[i];
-            y[i] = cosine * at + share * slope;
-            w[i] = cosine * slope - angle * sine * at;
+            detail::store(y[i], cosine * at + share * slope);
+            detail::store(w[i], cosine * slope - angle * sine * at);
         }
     }
     /// Throws std::invalid_argument where y = -x, which every great circle reaches.
@@ -58,13 +68,14 @@ struct sphere {
         double const cosine = dot(x, y);
         double square = 0.0;
         for (std::size_t i = 0; i < std::size(x); ++i) {
-            u[i] = y[i] - cosine * x[i];
+            detail::store(u[i], y[i] - cosine * x[i]);
             square += static_cast<double>(u[i]) * u[i];
         }
         double const sine = std::sqrt(square);
         require(sine > 0.0 || cosine > 0.0, "sphere::logarithm", "y", "-x", "it must not be opposite");
+        double const factor = sine > 0.0 ? std::atan2(sine, cosine) / sine : 1.0;
         for (auto& v : u)
-            v *= sine > 0.0 ? std::atan2(sine, cosine) / sine : 1.0;
+            detail::store(v, v * factor);
     }
     double distance(auto const& x, auto const& y) const
     {
@@ -90,7 +101,7 @@ struct flat_torus {
     void project(auto&& x) const
     {
         for (auto& v : x) {
-            v -= turn * std::floor(v / turn);
+            detail::store(v, v - turn * std::floor(v / turn));
             if (v >= turn) // of a v just below 0
                 v = 0;
         }
@@ -100,21 +111,21 @@ struct flat_torus {
     {
         for (std::size_t i = 0; i < std::size(x); ++i) {
             double const slope = u[i];
-            y[i] = x[i] + s * slope;
-            w[i] = slope;
+            detail::store(y[i], x[i] + s * slope);
+            detail::store(w[i], slope);
         }
         project(y);
     }
     void logarithm(auto const& x, auto const& y, auto&& u) const
     {
         for (std::size_t i = 0; i < std::size(x); ++i)
-            u[i] = std::remainder(y[i] - x[i], turn);
+            detail::store(u[i], std::remainder(static_cast<double>(y[i]) - x[i], turn));
     }
     double distance(auto const& x, auto const& y) const
     {
         double square = 0.0;
         for (std::size_t i = 0; i < std::size(x); ++i)
-            square += std::pow(std::remainder(y[i] - x[i], turn), 2);
+            square += std::pow(std::remainder(static_cast<double>(y[i]) - x[i], turn), 2);
         return std::sqrt(square);
     }
 
