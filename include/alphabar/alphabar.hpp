@@ -22,13 +22,11 @@
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/threads.hpp>
 #include <alphabar/core/transform.hpp>
-#include <alphabar/grid/beta.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/grid/shift.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <alphabar/grid/tabled.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
@@ -107,6 +105,7 @@
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 #include <alphabar/schedule/paths.hpp>
 #include <alphabar/schedule/rescale.hpp>

@@ -6,6 +6,7 @@
 
 #include <alphabar/loss/frequency.hpp>
 #include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 
 #include <cmath>

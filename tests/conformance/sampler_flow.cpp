@@ -11,6 +11,7 @@
 #include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/sde.hpp>
 #include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 #include <algorithm>

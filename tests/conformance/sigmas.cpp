@@ -8,9 +8,9 @@
 #include <alphabar/grid/shift.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <alphabar/grid/tabled.hpp>
 #include <alphabar/loss/densities.hpp>
 #include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/paths.hpp>
 

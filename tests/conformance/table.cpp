@@ -5,6 +5,7 @@
 #include "support.hpp"
 
 #include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 
 #include <boost/multiprecision/cpp_dec_float.hpp>
@@ -89,11 +90,12 @@ tables continuous_tables(json const& given)
                                                 {"log_snr", &ab::vp_sde::log_snr},
                                                 {"lambda", &ab::vp_sde::half_log_snr},
                                                 {"sigma", &ab::vp_sde::sigma_ratio},
-                                                {"sub_vp_std", &ab::vp_sde::sub_vp_deviation},
-                                                {"sub_vp_diffusion_squared", &ab::vp_sde::sub_vp_squared_diffusion}});
+                                                {"sub_vp_std", &ab::vp_sde::one_minus_alpha_bar}});
+        tables const sub_vp =
+            members<ab::sub_vp_sde>({path}, t, {{"sub_vp_diffusion_squared", &ab::sub_vp_sde::squared_diffusion}});
         return [=](std::string const& name) {
             if (!name.starts_with("sqrt_"))
-                return own(name);
+                return name == "sub_vp_diffusion_squared" ? sub_vp(name) : own(name);
             array values;
             for (double s : t)
                 values.push_back(name == "sqrt_alphas_cumprod" ? path.level(s).alpha : path.level(s).sigma);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/schedule/ladders.hpp>
 
 #include <doctest/doctest.h>
 #include <support/table.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -163,4 +165,92 @@ TEST_CASE("bad ends are said")
     CHECK_THROWS_AS(karras_grid(5, {.rho = 0}), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, 2.0})), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(variance_exploding{}, sigmas_grid({1.0, NAN})), std::invalid_argument);
+}
+
+TEST_CASE("Beta(1, 1) is uniform, and the ends are pinned")
+{
+    auto const path = support::table();
+    grid const g = make_grid(path, beta_grid(9));
+    CHECK(g.levels.front() == path.level(999));
+    CHECK(g.levels[8] == path.level(0));
+    grid const uniform = make_grid(variance_exploding{}, beta_grid(3, {.alpha = 1, .beta = 1}));
+    CHECK(uniform.levels[1].sigma == Approx(40.001));
+}
+
+TEST_CASE("Beta of the time: SciPy's quantiles, ComfyUI's rounding, repetitions dropped")
+{
+    using times = std::vector<double>;
+    auto const path = support::table();
+    auto const rounded = [&](std::size_t n) {
+        return make_grid(path, beta_time_grid(n, {.range = {.round_times = true}}));
+    };
+    CHECK(rounded(8).times == times{999, 942, 823, 670, 500, 329, 176, 57});
+    CHECK(rounded(20).times ==
+          times{999, 986, 959, 922, 876, 823, 765, 703, 637, 569, 500, 430, 362, 296, 234, 176, 123, 77, 40, 13});
+    CHECK(rounded(200).steps() == 199);
+    grid const g = make_grid(path, beta_time_grid(8));
+    for (std::size_t i = 0; i < 8; ++i)
+        CHECK(std::abs(g.times[i] - rounded(8).times[i]) <= 0.5);
+    CHECK(make_grid(rectified_flow{}, beta_time_grid(5, {.alpha = 1, .beta = 1})).times[2] ==
+          Approx(0.001 + 0.999 * 0.6));
+}
+
+TEST_CASE("bad parameters of a beta grid are said")
+{
+    CHECK_THROWS_AS(make_grid(variance_exploding{}, beta_grid(9, {.alpha = 0})), std::invalid_argument);
+    CHECK_THROWS_AS(beta_quantile(1, 1, 1.5), std::invalid_argument);
+}
+
+TEST_CASE("Align Your Steps in both conventions of its last entry")
+{
+    variance_exploding const path{};
+    auto const list = values_of(level_list::ays_sd15);
+    grid const ten = make_grid(path, list_grid(10, level_list::ays_sd15)); // the last entry becomes 0
+    for (std::size_t i = 0; i < 10; ++i)
+        CHECK(ten.levels[i].sigma == list[i]);
+    CHECK(ten.levels[10].sigma == 0.0);
+    grid const eleven = make_grid(path, list_grid(11, level_list::ays_sd15, {.through_end = false}));
+    for (std::size_t i = 0; i < 11; ++i)
+        CHECK(eleven.levels[i].sigma == list[i]);
+    CHECK(eleven.levels[11].sigma == 0.0);
+    // numpy: exp(interp(linspace(0, 1, 7), linspace(0, 1, 11), log(list)))
+    std::vector<double> const seven{
+        14.615, 4.58718714623849, 2.3938734813363096, 1.396, 0.7425182963215858, 0.2892431792187696, 0.029};
+    grid const six = make_grid(path, list_grid(6, level_list::ays_sd15)),
+               kept = make_grid(path, list_grid(7, level_list::ays_sd15, {.through_end = false}));
+    for (std::size_t i = 0; i < 7; ++i) {
+        CHECK(kept.levels[i].sigma == Approx(seven[i]).epsilon(1e-14));
+        CHECK((i == 6 || six.levels[i] == kept.levels[i]));
+    }
+}
+
+TEST_CASE("every published list falls, on every path, for every number of steps")
+{
+    auto const path = support::table();
+    for (level_list which : {level_list::ays_sd15, level_list::ays_sdxl, level_list::ays_svd, level_list::ays32_sd15,
+                             level_list::ays32_sdxl, level_list::gits_sd15, level_list::gits_sdxl}) {
+        CHECK(std::ranges::is_sorted(values_of(which), std::ranges::greater{}));
+        for (std::size_t n = 1; n <= 100; ++n)
+            for (bool through_end : {false, true})
+                CHECK(make_grid(path, list_grid(n, which, {.through_end = through_end})).steps() == n);
+    }
+    CHECK(values_of(level_list::ays_sdxl_times).size() == 10);
+    CHECK(values_of(level_list::ays32_sd15).size() == 32);
+}
+
+TEST_CASE("EDM's grid of iDDPM's levels takes the nearest of equal positions")
+{
+    std::vector<double> ladder = iddpm_levels(10);
+    ladder.pop_back();
+    grid const g = make_grid(variance_exploding{}, list_grid(4, ladder, {.nearest = true, .through_end = false}));
+    for (std::size_t i = 0; i < 4; ++i)
+        CHECK(g.levels[i].sigma == ladder[3 * i]);
+}
+
+TEST_CASE("bad lists are said")
+{
+    CHECK_THROWS_AS(list_grid(3, std::vector<double>{1.0}), std::invalid_argument);
+    CHECK_THROWS_AS(list_grid(3, std::vector<double>{1.0, 2.0}), std::invalid_argument);
+    CHECK_THROWS_AS(list_grid(3, std::vector<double>{1.0, 0.0}), std::invalid_argument);
+    CHECK_THROWS_AS(make_grid(variance_exploding{}, list_grid(0, level_list::ays_svd)), std::invalid_argument);
 }

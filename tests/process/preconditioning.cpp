@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <alphabar/process/preconditioning.hpp>
+#include <alphabar/schedule/ladders.hpp>
 
 #include <alphabar/backends/span.hpp>
 

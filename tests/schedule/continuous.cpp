@@ -51,20 +51,6 @@ TEST_CASE("the SDE is the integral of its beta, and EDM's form of it the same pa
         CHECK(ab::edm_vp{}.sigma_ratio(t) == doctest::Approx(path.sigma_ratio(t)).epsilon(1e-12));
 }
 
-TEST_CASE("the ladder telescopes")
-{
-    auto const ladder = ab::make_ve_ladder(100);
-    double sum = 0.0;
-    for (double g : ladder.adjacent_diffusion)
-        sum += g * g;
-    CHECK(sum == doctest::Approx(2500.0).epsilon(1e-13));
-    CHECK(ladder.sigma.front() == 0.01);
-    CHECK(ladder.sigma.back() == 50.0);
-    CHECK(ab::make_ve_ladder(1).sigma.front() == 0.01);
-    CHECK_THROWS_AS(ab::make_ve_ladder(0), std::invalid_argument);
-    CHECK_THROWS_AS(ab::make_ve_ladder(5, 2.0, 1.0), std::invalid_argument);
-}
-
 TEST_CASE("a shifted cosine has its SNR times (noise_d / image_d)^2")
 {
     ab::log_snr_path<ab::log_snr_simple_cosine> const plain, shifted{{.noise_d = 32.0, .image_d = 64.0}};

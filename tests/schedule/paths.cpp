@@ -10,6 +10,11 @@
 
 namespace ab = alphabar;
 
+static_assert(ab::sloped_path<ab::rectified_flow> && ab::sloped_path<ab::variance_exploding> &&
+              ab::sloped_path<ab::polynomial_flow> && ab::sloped_path<ab::linear_vp> &&
+              ab::sloped_path<ab::trigonometric_path> && ab::sloped_path<ab::vp_sde> &&
+              ab::sloped_path<ab::sub_vp_sde> && ab::sloped_path<ab::ve_sde> && ab::noise_path<ab::edm_vp> &&
+              ab::noise_path<ab::log_snr_path<ab::log_snr_linear>>);
 static_assert(ab::rectified_flow{}.level(0.25) == ab::noise_level{0.75, 0.25});
 static_assert(ab::variance_exploding{}.level(3.0) == ab::noise_level{1.0, 3.0});
 

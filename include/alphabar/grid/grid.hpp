@@ -3,9 +3,7 @@
 // The times and noise levels that a sampler visits.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/process/prediction.hpp>
-#include <alphabar/schedule/noise_level.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 #include <algorithm>
@@ -19,11 +17,10 @@
 
 namespace alphabar {
 
-/// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i
-/// + 1]; N + 1 levels.
+/// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i + 1]; N + 1 levels.
 struct grid {
-    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given:
-    /// not checked, for grids of other software in which levels repeat.
+    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given: not checked, for grids of
+    /// other software in which levels repeat.
     enum class course : std::uint8_t { down, up, as_given };
 
     std::vector<double> times;
@@ -36,10 +33,13 @@ struct grid {
     friend bool operator==(grid const&, grid const&) = default;
 };
 
-/// A spec is a function from a path to a grid: karras_grid(20), or a lambda of your own. A new one
-/// is one small function.
+/// A spec is a function from a path to a grid: karras_grid(20), or a lambda of your own. A new one is one small function.
 template <class Spec, class Path>
 concept grid_spec = std::is_invocable_r_v<grid, Spec const&, Path const&>;
+
+/// What a solver takes after a path: a spec, or a ready grid.
+template <class Spec, class Path>
+concept grid_for = std::same_as<Spec, grid> || grid_spec<Spec, Path>;
 
 /// A path of T discrete times, 0 to T - 1: a table.
 template <class Path>
@@ -47,28 +47,25 @@ concept table_path = noise_path<Path> && requires(Path const& path) {
     { path.T() } -> std::convertible_to<std::size_t>;
 };
 
-/// One step of a sampler: the network is called at `time` and level `from`, and the state goes to
-/// level `to`.
+/// One step of a sampler: the network is called at `time` and level `from`, and the state goes to level `to`.
 struct grid_step {
     double time;
     noise_level from;
     noise_level to;
 };
 
-/// The steps of a grid. A list of steps is more general: `to` need not be where the next step
-/// starts (software that steps back by T // N whatever its times are).
+/// The steps of a grid. A list of steps is more general: `to` need not be where the next step starts (software that steps back
+/// by T // N whatever its times are).
 inline std::vector<grid_step> steps_of(grid const& g)
 {
-    std::vector<grid_step> steps;
-    steps.reserve(g.steps());
+    std::vector<grid_step> steps(g.steps());
     for (std::size_t i = 0; i < g.steps(); ++i)
-        steps.push_back({g.times[i], g.levels[i], g.levels[i + 1]});
+        steps[i] = {g.times[i], g.levels[i], g.levels[i + 1]};
     return steps;
 }
 
-/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite
-/// times, levels with alpha and sigma >= 0 and not both 0, and noise that falls (or rises) strictly
-/// as its course says.
+/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite times, levels with alpha
+/// and sigma >= 0 and not both 0, and noise that falls (or rises) strictly as its course says.
 inline void check(grid const& g, std::string_view function)
 {
     std::size_t const n = g.times.size();
@@ -82,10 +79,8 @@ inline void check(grid const& g, std::string_view function)
         require(std::isfinite(sigma) && sigma >= 0.0, function, "sigma", sigma, "it must be finite and not negative");
         require(alpha > 0.0 || sigma > 0.0, function, "sigma", sigma, "alpha and sigma cannot both be 0");
     }
-    if (g.direction == grid::course::as_given)
-        return;
     bool const down = g.direction == grid::course::down;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < n && g.direction != grid::course::as_given; ++i) {
         noise_level const s = g.levels[down ? i : i + 1], t = g.levels[down ? i + 1 : i];
         require(s.sigma * t.alpha > t.sigma * s.alpha, function, "sigma / alpha of a level",
                 sigma_ratio(g.levels[i + 1]),
@@ -93,42 +88,43 @@ inline void check(grid const& g, std::string_view function)
     }
 }
 
-/// The deviation of the normal noise that a plan starts from: 1 on variance-preserving paths, sigma
-/// on others.
+/// The deviation of the normal noise that a plan starts from: 1 on variance-preserving paths, sigma on others.
 inline double initial_scale(noise_level first)
 {
     bool const exploding = first.alpha == 1.0 && first.sigma > 0.0;
     return !exploding && std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
 }
 
-/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers'
-/// final_sigmas_type = "sigma_min", set_alpha_to_one = false: the first alpha-bar of a table).
+/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers' final_sigmas_type = "sigma_min",
+/// set_alpha_to_one = false: the first alpha-bar of a table).
 enum class final_level : std::uint8_t { zero, first };
 
-/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's
-/// own first_time where it has one, 0.001 on rectified flow.
-template <noise_path Path>
-double first_time(Path const& path)
+/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's own first_time where it has
+/// one, final_time / 1000 on others.
+double first_time(noise_path auto const& path)
 {
     if constexpr (requires { path.first_time(); })
         return path.first_time();
     else
-        return table_path<Path> ? 0.0 : 0.001 * path.final_time();
+        return table_path<decltype(path)> ? 0.0 : 0.001 * path.final_time();
+}
+
+namespace detail {
+template <class Path>
+inline constexpr bool is_flow = std::is_same_v<Path, rectified_flow const&>;
 }
 
 /// What networks of the path usually predict: flow on rectified flow, epsilon elsewhere.
-template <noise_path Path>
-constexpr prediction usual_prediction(Path const&)
+constexpr prediction usual_prediction(noise_path auto const& path)
 {
-    return std::is_same_v<Path, rectified_flow> ? prediction::flow : prediction::epsilon;
+    return detail::is_flow<decltype(path)> ? prediction::flow : prediction::epsilon;
 }
 
-/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma /
-/// alpha; on rectified flow, where that is infinite at the start, sigma itself.
-template <noise_path Path>
-double sigma_of(Path const&, noise_level level)
+/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma / alpha; on rectified flow, where
+/// that is infinite at the start, sigma itself.
+double sigma_of(noise_path auto const& path, noise_level level)
 {
-    return std::is_same_v<Path, rectified_flow> ? level.sigma : sigma_ratio(level);
+    return detail::is_flow<decltype(path)> ? level.sigma : sigma_ratio(level);
 }
 
 /// One call of a grid.
@@ -138,54 +134,36 @@ struct grid_point {
     friend bool operator==(grid_point const&, grid_point const&) = default;
 };
 
-/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond
-/// its entries; the time is interpolated and stays in [0, T - 1].
-template <noise_path Path>
-grid_point point_at_sigma(Path const& path, double sigma)
-{
-    if constexpr (std::is_same_v<Path, rectified_flow>) {
-        return {sigma, path.level(sigma)};
-    } else if constexpr (table_path<Path>) {
-        return {path.time(sigma), variance_preserving_level(sigma)};
-    } else {
-        double const time = path.time(sigma);
-        return {time, path.level(time)};
-    }
-}
-
-/// The point of the path at this sigma / alpha, which may be infinite where the path ends at alpha
-/// = 0.
-template <noise_path Path>
-grid_point point_at_ratio(Path const& path, double ratio)
-{
-    if constexpr (std::is_same_v<Path, rectified_flow>)
-        return point_at_sigma(path, path.time(ratio));
-    else
-        return point_at_sigma(path, ratio);
-}
-
 /// The point of the path at this time.
-template <noise_path Path>
-grid_point point_at_time(Path const& path, double time)
+grid_point point_at_time(noise_path auto const& path, double time) { return {time, path.level(time)}; }
+
+/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond its entries; the time is
+/// interpolated and stays in [0, T - 1].
+grid_point point_at_sigma(noise_path auto const& path, double sigma)
 {
-    return {time, path.level(time)};
+    if constexpr (table_path<decltype(path)>)
+        return {path.time(sigma), variance_preserving_level(sigma)};
+    else
+        return point_at_time(path, detail::is_flow<decltype(path)> ? sigma : path.time(sigma));
+}
+
+/// The point of the path at this sigma / alpha, which may be infinite where the path ends at alpha = 0.
+grid_point point_at_ratio(noise_path auto const& path, double ratio)
+{
+    return point_at_sigma(path, detail::is_flow<decltype(path)> ? path.time(ratio) : ratio);
 }
 
 /// Where a grid of the path ends.
-template <noise_path Path>
-grid_point end_of(Path const& path, final_level end)
+grid_point end_of(noise_path auto const& path, final_level end)
 {
     return end == final_level::zero ? grid_point{0.0, {1.0, 0.0}} : point_at_time(path, first_time(path));
 }
 
 /// The grid of these calls, ended at `end`. Throws as `check` does.
-template <noise_path Path>
-grid grid_of_points(Path const& path, std::vector<grid_point> const& points, grid_point const& end,
+grid grid_of_points(noise_path auto const& path, std::vector<grid_point> const& points, grid_point const& end,
                     std::string_view function)
 {
     grid g{.times = {}, .levels = {}, .end_time = end.time, .usual = usual_prediction(path)};
-    g.times.reserve(points.size());
-    g.levels.reserve(points.size() + 1);
     for (grid_point const& p : points) {
         g.times.push_back(p.time);
         g.levels.push_back(p.level);
@@ -196,46 +174,32 @@ grid grid_of_points(Path const& path, std::vector<grid_point> const& points, gri
     check(g, function);
     return g;
 }
-template <noise_path Path>
-grid grid_of_points(Path const& path, std::vector<grid_point> const& points, final_level end, std::string_view function)
-{
-    return grid_of_points(path, points, end_of(path, end), function);
-}
 
 /// The grid that `spec` makes on `path`; a ready grid stands for itself. Throws as `check` does.
-template <noise_path Path, grid_spec<Path> Spec>
+template <noise_path Path, grid_for<Path> Spec>
 grid make_grid(Path const& path, Spec const& spec)
 {
-    grid g = spec(path);
-    check(g, "make_grid");
-    return g;
-}
-template <noise_path Path>
-grid make_grid(Path const&, grid const& ready)
-{
-    check(ready, "make_grid");
-    return ready;
+    if constexpr (std::same_as<Spec, grid>) {
+        check(spec, "make_grid");
+        return spec;
+    } else {
+        return make_grid(path, static_cast<grid>(spec(path)));
+    }
 }
 
-/// What a solver takes after a path: a spec, or a ready grid.
-template <class Spec, class Path>
-concept grid_for = std::same_as<Spec, grid> || grid_spec<Spec, Path>;
-
-/// The grid in the other direction, for inversion: from its last level up to its first, each call
-/// at the time of its own level.
+/// The grid in the other direction, for inversion: from its last level up to its first, each call at the time of its own level.
 inline grid reversed(grid const& g)
 {
+    using enum grid::course;
     check(g, "reversed");
-    grid up = g;
-    std::ranges::reverse(up.levels);
-    up.times.front() = g.end_time;
-    for (std::size_t i = 1; i < up.times.size(); ++i)
-        up.times[i] = g.times[g.steps() - i];
-    up.end_time = g.times.front();
-    up.direction = g.direction == grid::course::down ? grid::course::up
-                   : g.direction == grid::course::up ? grid::course::down
-                                                     : grid::course::as_given;
-    return up;
+    grid back = g;
+    std::ranges::reverse(back.levels);
+    back.times.push_back(g.end_time);
+    std::ranges::reverse(back.times);
+    back.end_time = back.times.back();
+    back.times.pop_back();
+    back.direction = g.direction == down ? up : g.direction == up ? down : as_given;
+    return back;
 }
 
 } // namespace alphabar

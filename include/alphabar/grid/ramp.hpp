@@ -1,120 +1,130 @@
 // SPDX-License-Identifier: MIT
 //
-// N calls along a function of u, from u = 0 at the noisy end to u = 1 at the clean one: all grids that are one formula.
+// N calls along a function of u, from u = 0 at the noisy end to u = 1 at the clean one: all grids that are one formula. The
+// header to include for a grid of your own.
 #pragma once
 
 #include <alphabar/core/double_double.hpp>
-#include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <optional>
-#include <string_view>
-#include <vector>
 
 namespace alphabar {
 
-/// The ends of a grid and how it is cut, in `sigma_of` the path. Without ends: the path's own, first_time and final_time,
-/// with their exact times.
+/// The ends of a grid and how it is cut, in `sigma_of` the path. Without ends: the path's own, first_time and final_time, with
+/// their exact times.
 struct sigma_range {
     std::optional<double> sigma_min{};
     std::optional<double> sigma_max{};
     final_level end = final_level::zero;
-    /// The nearest integers as times: as diffusers' Karras grids have, the levels of which stay, and as the software of
-    /// grids spaced in time has. Calls that become equal are one.
+    /// The nearest integers as times: as diffusers' Karras grids have, the levels of which stay, and as the software of grids
+    /// spaced in time has. Calls that become equal are one.
     bool round_times = false;
-    /// false: calls at u = i / (N - 1), so that the last one is at sigma_min, and then the end. true: at u = i / N; u = 1 is
-    /// the end itself (final_level::first: sigma_min) or is replaced by it (final_level::zero).
+    /// false: calls at u = i / (N - 1), so that the last one is at sigma_min, and then the end. true: at u = i / N; u = 1 is the
+    /// end itself (final_level::first: sigma_min) or is replaced by it (final_level::zero).
     bool through_end = false;
 };
 
 namespace detail {
 
-/// The grid of N calls point(u), u exact; one call is at u = 0.
-template <noise_path Path, class Point>
-grid ramp(Path const& path, std::size_t n, sigma_range const& range, Point const& point, std::string_view function)
+/// The same with u = i / N.
+constexpr sigma_range through(sigma_range range)
 {
-    require(n >= 1 && n <= (1u << 20), function, "the number of steps", n, "at least 1 is needed, at most 2^20");
-    double_double const intervals(static_cast<double>(range.through_end ? n : std::max<std::size_t>(n - 1, 1)));
-    std::vector<grid_point> points;
-    points.reserve(n);
-    for (std::size_t i = 0; i < n; ++i)
-        if (grid_point const p = point(double_double(static_cast<double>(i)) / intervals);
-            points.empty() || !(p == points.back()))
-            points.push_back(p);
-    if (range.through_end && range.end == final_level::first)
-        return grid_of_points(path, points, point(1.0), function);
-    return grid_of_points(path, points, range.end, function);
+    range.through_end = true;
+    return range;
 }
 
-/// The noisiest and the cleanest point of a range.
-struct end_points {
-    grid_point first, last;
-    template <noise_path Path>
-    end_points(Path const& path, sigma_range const& range)
-        : first(range.sigma_max ? point_at_sigma(path, *range.sigma_max) : point_at_time(path, path.final_time())),
-          last(range.sigma_min ? point_at_sigma(path, *range.sigma_min) : point_at_time(path, first_time(path)))
-    {
-    }
-};
+inline void require_positive(double value, std::string_view function, std::string_view argument)
+{
+    require(value > 0.0 && std::isfinite(value), function, argument, value, "it must be positive");
+}
+
+/// The grid of N calls point(u), u exact; one call is at u = 0.
+grid ramp(noise_path auto const& path, std::size_t n, sigma_range const& range, auto const& point,
+          std::string_view function)
+{
+    require(n >= 1 && n <= (1u << 20), function, "the number of steps", n, "at least 1 is needed, at most 2^20");
+    double const intervals = static_cast<double>(range.through_end ? n : std::max<std::size_t>(n - 1, 1));
+    std::vector<grid_point> points;
+    for (std::size_t i = 0; i < n; ++i)
+        if (grid_point const p = point(static_cast<double>(i) / double_double(intervals));
+            points.empty() || !(p == points.back()))
+            points.push_back(p);
+    bool const at_last = range.through_end && range.end == final_level::first;
+    return grid_of_points(path, points, at_last ? point(1.0) : end_of(path, range.end), function);
+}
+
+/// What a grid is laid out in: `sigma_of` the path, or its time.
+enum class coordinate : std::uint8_t { sigma, time };
+
+/// The grid at these values.
+inline auto list_of(std::vector<double> values, coordinate in, final_level end, std::string_view function)
+{
+    return [=](noise_path auto const& path) -> grid {
+        std::vector<grid_point> points;
+        for (double x : values)
+            points.push_back(in == coordinate::time ? point_at_time(path, x) : point_at_sigma(path, x));
+        return grid_of_points(path, points, end_of(path, end), function);
+    };
+}
+
+/// See sigma_grid and time_grid.
+template <class Law>
+auto law_grid(std::size_t n, sigma_range const& range, coordinate in, Law law, std::string_view function)
+{
+    return [=](noise_path auto const& path) -> grid {
+        auto const end_at = [&](std::optional<double> sigma, double time) {
+            return sigma ? point_at_sigma(path, *sigma) : point_at_time(path, time);
+        };
+        grid_point const first = end_at(range.sigma_max, path.final_time()),
+                         last = end_at(range.sigma_min, first_time(path));
+        double high = first.time, low = last.time;
+        if (in == coordinate::sigma) {
+            high = range.sigma_max.value_or(sigma_of(path, first.level));
+            low = range.sigma_min.value_or(sigma_of(path, last.level));
+            require(std::isfinite(high), function, "sigma_max", high,
+                    "it must be finite: give one where the path ends at alpha = 0");
+            require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
+        }
+        auto const point = [&](double_double u) {
+            grid_point p = u.high == 0.0 ? first : last;
+            if (u.high != 0.0 && u.high != 1.0) {
+                double const x = double_double(law(double_double(low), double_double(high), u)).high;
+                p = in == coordinate::time ? grid_point{x, {}} : point_at_sigma(path, x);
+            }
+            if (range.round_times)
+                p.time = std::nearbyint(p.time);
+            return in == coordinate::time ? point_at_time(path, p.time) : p;
+        };
+        return ramp(path, n, range, point, function);
+    };
+}
 
 } // namespace detail
 
-/// N calls at the noise levels at(u), at = law(sigma_min, sigma_max), a falling function of u in double-double, rounded
-/// once: within 0.51 units in the last place of the exact value. u = 0 and u = 1 are sigma_max and sigma_min themselves.
+/// N calls at the noise levels law(sigma_min, sigma_max, u), which fall as u rises, in double-double, rounded once: within
+/// 0.51 units in the last place of the exact value. u = 0 and u = 1 are sigma_max and sigma_min themselves.
 ///
 /// Throws std::invalid_argument unless N >= 1 and 0 < sigma_min < sigma_max < infinity.
 template <class Law>
 auto sigma_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
 {
-    return [=]<noise_path Path>(Path const& path) -> grid {
-        detail::end_points const ends(path, range);
-        double const high = range.sigma_max.value_or(sigma_of(path, ends.first.level));
-        double const low = range.sigma_min.value_or(sigma_of(path, ends.last.level));
-        require(std::isfinite(high), function, "sigma_max", high,
-                "it must be finite: give one where the path ends at alpha = 0");
-        require(low > 0.0 && (low < high || n == 1), function, "sigma_min", low, "it must lie in (0, sigma_max)");
-        auto const at = law(double_double(low), double_double(high));
-        auto const point = [&](double_double u) {
-            grid_point p = u.high == 0.0   ? ends.first
-                           : u.high == 1.0 ? ends.last
-                                           : point_at_sigma(path, double_double(at(u)).high);
-            if (range.round_times)
-                p.time = std::nearbyint(p.time);
-            return p;
-        };
-        return detail::ramp(path, n, range, point, function);
-    };
+    return detail::law_grid(n, range, detail::coordinate::sigma, law, function);
 }
 
-/// N calls at the times at(u), at = law(t_min, t_max), t_min and t_max the times of the range. Throws std::invalid_argument
-/// unless N >= 1 and the levels fall.
+/// N calls at the times law(t_min, t_max, u), t_min and t_max the times of the range. Throws std::invalid_argument unless
+/// N >= 1 and the levels fall.
 template <class Law>
 auto time_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
 {
-    return [=]<noise_path Path>(Path const& path) -> grid {
-        detail::end_points const ends(path, range);
-        auto const at = law(double_double(ends.last.time), double_double(ends.first.time));
-        auto const point = [&](double_double u) {
-            double const t = u.high == 0.0   ? ends.first.time
-                             : u.high == 1.0 ? ends.last.time
-                                             : double_double(at(u)).high;
-            return point_at_time(path, range.round_times ? std::nearbyint(t) : t);
-        };
-        return detail::ramp(path, n, range, point, function);
-    };
+    return detail::law_grid(n, range, detail::coordinate::time, law, function);
 }
 
 /// low + (high - low) f(1 - u): a law from a function that rises from f(0) = 0 to f(1) = 1.
 template <class Function>
-constexpr auto between(Function const& f)
+constexpr auto between(Function f)
 {
-    return [f](double_double low, double_double high) {
-        return
-            [f, low, high](double_double u) { return low + (high - low) * double_double(f(double_double(1.0) - u)); };
-    };
+    return [f](double_double low, double_double high, double_double u) { return low + (high - low) * f(1.0 - u); };
 }
 
 } // namespace alphabar

@@ -3,31 +3,21 @@
 // Grids of flow models: shifted, stretched, logit-normal.
 #pragma once
 
-#include <alphabar/core/double_double.hpp>
-#include <alphabar/core/error.hpp>
 #include <alphabar/core/special.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/ramp.hpp>
-#include <alphabar/schedule/paths.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <optional>
 
 namespace alphabar {
 
-/// t -> shift t / (1 + (shift - 1) t) on rectified flow, that is sigma / alpha times `shift`. 0 and
-/// 1 stay. Source: Esser et al. 2024 (Stable Diffusion 3), arXiv 2403.03206, (23).
+/// t -> shift t / (1 + (shift - 1) t) on rectified flow, that is sigma / alpha times `shift`. 0 and 1 stay. Source: Esser et al.
+/// 2024 (Stable Diffusion 3), arXiv 2403.03206, (23).
 constexpr double shifted_time(double t, double shift) { return shift * t / (1.0 + (shift - 1.0) * t); }
 
-/// The grid of `spec` with every call at its shifted time, on rectified flow. The end stays.
-///
-/// Throws std::invalid_argument unless shift is positive and finite.
+/// The grid of `spec` with every call at its shifted time, on rectified flow. The end stays. Throws std::invalid_argument
+/// unless shift is positive and finite.
 template <class Spec>
 auto shifted_grid(Spec const& spec, double shift)
 {
-    require(shift > 0.0 && std::isfinite(shift), "shifted_grid", "shift", shift, "it must be positive");
+    detail::require_positive(shift, "shifted_grid", "shift");
     return [spec, shift](rectified_flow const& path) -> grid {
         grid g = make_grid(path, spec);
         for (std::size_t i = 0; i < g.steps(); ++i) {
@@ -72,30 +62,25 @@ struct flow_options {
 /// Source: Esser et al. 2024, arXiv 2403.03206, (23); diffusers' stretch_shift_to_terminal.
 inline auto flow_grid(std::size_t n, flow_options const& o = {})
 {
-    require(o.shift.high > 0.0 && std::isfinite(o.shift.high), "flow_grid", "shift", o.shift.high,
-            "it must be positive");
-    require(o.power > 0.0 && std::isfinite(o.power), "flow_grid", "power", o.power, "it must be positive");
+    detail::require_positive(o.shift.high, "flow_grid", "shift");
+    detail::require_positive(o.power, "flow_grid", "power");
     require(!o.last || (*o.last > 0.0 && *o.last < 1.0), "flow_grid", "last", o.last.value_or(0),
             "it must lie in (0, 1)");
     require(!o.terminal || (*o.terminal >= 0.0 && *o.terminal < 1.0), "flow_grid", "terminal", o.terminal.value_or(0),
             "it must lie in [0, 1)");
     return [n, o](rectified_flow const& path) -> grid {
-        double_double const one(1.0);
         auto const clean = [&](double_double u) {                                       // 1 - t
-            double_double const part = u * (one - double_double(o.last.value_or(0.0))); // 1 - x
+            double_double const part = u * (1.0 - double_double(o.last.value_or(0.0))); // 1 - x
             if (part.high == 0.0 || part.high == 1.0)
                 return part;
-            double_double const ratio = part / (one - part), raised = o.power == 1.0 ? ratio : pow(ratio, o.power);
+            double_double const ratio = part / (1.0 - part), raised = o.power == 1.0 ? ratio : pow(ratio, o.power);
             return raised / (o.shift + raised);
         };
-        double_double factor = one;
-        if (o.terminal && n > 1) {
-            double const k = static_cast<double>(n);
-            factor = (one - double_double(*o.terminal)) / clean(o.last ? one : double_double(k - 1) / double_double(k));
-        }
-        return detail::ramp(
-            path, n, {.through_end = !o.last},
-            [&](double_double u) { return point_at_time(path, (one - factor * clean(u)).high); }, "flow_grid");
+        double_double factor = 1.0;
+        if (double const k = static_cast<double>(n); o.terminal && n > 1)
+            factor = (1.0 - double_double(*o.terminal)) / clean(o.last ? 1.0 : (k - 1.0) / double_double(k));
+        auto const point = [&](double_double u) { return point_at_time(path, (1.0 - factor * clean(u)).high); };
+        return detail::ramp(path, n, {.through_end = !o.last}, point, "flow_grid");
     };
 }
 
@@ -110,17 +95,14 @@ struct logit_normal_options {
 /// ends; then 0 (Ideogram 4, stable-diffusion.cpp). Throws std::invalid_argument unless N >= 1 and deviation > 0.
 inline auto logit_normal_grid(std::size_t n, logit_normal_options const& o = {})
 {
-    require(o.deviation > 0.0 && std::isfinite(o.deviation), "logit_normal_grid", "deviation", o.deviation,
-            "it must be positive");
+    detail::require_positive(o.deviation, "logit_normal_grid", "deviation");
     return [n, o](rectified_flow const& path) -> grid {
-        auto const logit = [&](double_double u) {
-            return std::clamp(o.mean - o.deviation * normal_quantile(u.high), -0.5 * o.log_snr_max,
-                              -0.5 * o.log_snr_min);
+        auto const point = [&](double_double u) {
+            double const logit = o.mean - o.deviation * normal_quantile(u.high);
+            return point_at_time(
+                path, 1.0 / (1.0 + std::exp(-std::clamp(logit, -0.5 * o.log_snr_max, -0.5 * o.log_snr_min))));
         };
-        return detail::ramp(
-            path, n, {.through_end = true},
-            [&](double_double u) { return point_at_time(path, 1.0 / (1.0 + std::exp(-logit(u)))); },
-            "logit_normal_grid");
+        return detail::ramp(path, n, {.through_end = true}, point, "logit_normal_grid");
     };
 }
 

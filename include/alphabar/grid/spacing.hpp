@@ -3,34 +3,23 @@
 // Grids spaced in time: leading, trailing, linspace, and the others that users know by name.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/schedule/rescale.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 namespace alphabar {
 
-/// How times of a table are rounded: exactly, in integers with halves to even, or as NumPy's
-/// arange, linspace and round give them in doubles, which diffusers uses (now and then a time is
-/// one off, `trailing` may have one step more, and `linspace` of one step is time 0 instead of T -
-/// 1).
+/// How times of a table are rounded: exactly, in integers with halves to even, or as NumPy's arange, linspace and round give them
+/// in doubles, which diffusers uses (now and then a time is one off, `trailing` may have one step more, and `linspace` of one
+/// step is time 0 instead of T - 1).
 enum class arithmetic : std::uint8_t { exact, numpy };
 
 struct spacing_options {
     std::size_t steps_offset = 0; ///< added to the times of `leading`
-    bool without_lowest = false;  ///< one time more, the lowest one left out (leading and linspace
-                                  ///< of DPM-Solver's software)
-    bool rounded = true;          ///< integer times; false: `linspace` as it is (diffusers' Euler family)
+    bool without_lowest =
+        false;           ///< one time more, the lowest one left out (leading and linspace of DPM-Solver's software)
+    bool rounded = true; ///< integer times; false: `linspace` as it is (diffusers' Euler family)
     arithmetic rounding = arithmetic::exact;
     final_level end = final_level::zero;
 };
@@ -44,128 +33,109 @@ constexpr std::uint64_t divide_to_even(std::uint64_t numerator, std::uint64_t de
     return q + (twice > denominator || (twice == denominator && q % 2 == 1));
 }
 
+/// time(i), i = 0 ... n - 1
+template <class Time>
+std::vector<double> times_of(std::size_t n, Time const& time)
+{
+    std::vector<double> times(n);
+    for (std::size_t i = 0; i < n; ++i)
+        times[i] = static_cast<double>(time(i));
+    return times;
+}
+
+/// The grid of the times(T) of a table.
+template <class Times>
+auto table_grid(Times times, final_level end, std::string_view function)
+{
+    return [=](table_path auto const& path) -> grid {
+        return list_of(times(path.T()), coordinate::time, end, function)(path);
+    };
+}
+
+inline constexpr auto linear_law = between([](double_double v) { return v; });
+
+/// The grid of the times(T, n, o) of a table; on a continuous path n equal intervals of time from the final time to the end.
+template <class Times>
+auto spaced_grid(std::size_t n, spacing_options const& o, Times times, std::string_view function)
+{
+    return [=](noise_path auto const& path) -> grid {
+        if constexpr (table_path<decltype(path)>)
+            return list_of(times(path.T(), n, o), coordinate::time, o.end, function)(path);
+        else
+            return time_grid(n,
+                             {.sigma_min = o.end == final_level::zero ? std::optional(0.0) : std::nullopt,
+                              .end = o.end,
+                              .through_end = true},
+                             linear_law, function)(path);
+    };
+}
+
 } // namespace detail
 
-/// The N times i (T // N) + offset, i = N - 1 ... 0. They never reach T - 1 unless the offset does
-/// it.
+/// The N times i (T // N) + offset, i = N - 1 ... 0. They never reach T - 1 unless the offset does it.
 ///
 /// Throws std::invalid_argument unless 1 <= N <= T and the first time is at most T - 1.
-/// Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2; Lin et al. 2024, arXiv
-/// 2305.08891, table 2.
+/// Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2; Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> leading_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
-    std::size_t const low = o.without_lowest ? 1 : 0;
+    std::size_t const low = o.without_lowest ? 1 : 0, top = n - 1 + low;
     require(n >= 1 && n <= T && n + low <= T, "leading_grid", "the number of steps", n, "it must lie in [1, T]");
     std::size_t const stride = T / (n + low);
-    require((n - 1 + low) * stride + o.steps_offset < T, "leading_grid", "steps_offset", o.steps_offset,
+    require(top * stride + o.steps_offset < T, "leading_grid", "steps_offset", o.steps_offset,
             "the first time must be at most T - 1");
-    std::vector<double> times;
-    for (std::size_t i = n; i-- > 0;)
-        times.push_back(static_cast<double>((i + low) * stride + o.steps_offset));
-    return times;
+    return detail::times_of(n, [&](std::size_t i) { return (top - i) * stride + o.steps_offset; });
 }
 
 /// The N times round(T (N - i) / N) - 1, i = 0 ... N - 1: from T - 1 down.
 ///
-/// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891,
-/// table 2.
+/// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> trailing_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     require(n >= 1 && n <= T, "trailing_grid", "the number of steps", n, "it must lie in [1, T]");
-    std::vector<double> times;
-    if (o.rounding == arithmetic::numpy) { // numpy.arange(T, 0, -T / n).round() - 1
-        double const first = static_cast<double>(T), step = first / static_cast<double>(n);
-        double const second = first - step, delta = second - first;
-        auto const count = static_cast<std::size_t>(std::ceil(first / step));
-        for (std::size_t i = 0; i < count; ++i)
-            times.push_back(std::nearbyint(first + static_cast<double>(i) * delta) - 1.0);
-        return times;
-    }
-    for (std::size_t i = 0; i < n; ++i)
-        times.push_back(static_cast<double>(detail::divide_to_even(T * (n - i), n)) - 1.0);
-    return times;
+    if (o.rounding == arithmetic::exact)
+        return detail::times_of(n, [&](std::size_t i) { return detail::divide_to_even(T * (n - i), n) - 1; });
+    double const first = static_cast<double>(T), step = first / static_cast<double>(n), delta = (first - step) - first;
+    return detail::times_of(
+        static_cast<std::size_t>(std::ceil(first / step)), // numpy.arange(T, 0, -T / n).round() - 1
+        [&](std::size_t i) { return std::nearbyint(first + static_cast<double>(i) * delta) - 1.0; });
 }
 
-/// The N times i (T - 1) / (N - 1), i = N - 1 ... 0, rounded unless asked otherwise: from T - 1
-/// down to 0. One step is at T - 1.
+/// The N times i (T - 1) / (N - 1), i = N - 1 ... 0, rounded unless asked otherwise: from T - 1 down to 0. One step is at T - 1.
 ///
-/// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891,
-/// table 2.
+/// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> linspace_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, intervals = n + low - 1;
     require(n >= 1 && n <= (1u << 20) && (n + low <= T || n == 1 || !o.rounded), "linspace_grid", "the number of steps",
             n, "it must lie in [1, T]");
-    std::vector<double> times;
-    double const last = static_cast<double>(T - 1);
-    for (std::size_t i = n + low; i-- > low;) {
-        if (o.rounding == arithmetic::numpy ||
-            !o.rounded) { // numpy.linspace(0, T - 1, ...): i * step, and the end as given
-            double const step = last / static_cast<double>(intervals ? intervals : 1);
-            bool const at_end = i == intervals && (intervals > 0 || o.rounding == arithmetic::exact);
-            double const time = at_end ? last : static_cast<double>(i) * step;
-            times.push_back(o.rounded ? std::nearbyint(time) : time);
-        } else {
-            times.push_back(intervals ? static_cast<double>(detail::divide_to_even(i * (T - 1), intervals)) : last);
-        }
-    }
-    return times;
+    bool const exact = o.rounding == arithmetic::exact;
+    double const last = static_cast<double>(T - 1),
+                 step = last / static_cast<double>(std::max<std::size_t>(intervals, 1));
+    return detail::times_of(n, [&](std::size_t k) {
+        std::size_t const i = intervals - k;
+        if (exact && o.rounded && intervals > 0)
+            return static_cast<double>(detail::divide_to_even(i * (T - 1), intervals));
+        // numpy.linspace(0, T - 1, ...): i * step, and the end as given
+        double const time = k == 0 && (intervals > 0 || exact) ? last : static_cast<double>(i) * step;
+        return o.rounded ? std::nearbyint(time) : time;
+    });
 }
-
-namespace detail {
-
-template <table_path Path>
-grid grid_of_times(Path const& path, std::vector<double> const& times, final_level end, std::string_view function)
-{
-    std::vector<grid_point> points;
-    points.reserve(times.size());
-    for (double t : times)
-        points.push_back(point_at_time(path, t));
-    return grid_of_points(path, points, end, function);
-}
-
-inline constexpr auto linear_law = between([](double_double v) { return v; });
-
-/// n equal intervals from the path's final time to its end.
-template <noise_path Path>
-grid equal_intervals(Path const& path, std::size_t n, final_level end, std::string_view function)
-{
-    std::optional<double> const low = end == final_level::zero ? std::optional(0.0) : std::nullopt;
-    return time_grid(n, {.sigma_min = low, .end = end, .through_end = true}, linear_law, function)(path);
-}
-
-} // namespace detail
 
 /// `leading_times` of a table. See there.
 inline auto leading_grid(std::size_t n, spacing_options const& o = {})
 {
-    return [n, o]<table_path Path>(Path const& path) -> grid {
-        return detail::grid_of_times(path, leading_times(path.T(), n, o), o.end, "leading_grid");
-    };
+    return detail::table_grid([=](std::size_t T) { return leading_times(T, n, o); }, o.end, "leading_grid");
 }
 
-/// `trailing_times` of a table; on a continuous path N equal intervals of time from the final time
-/// to the end.
+/// `trailing_times` and `linspace_times` of a table; on a continuous path N equal intervals of time from the final time to the
+/// end.
 inline auto trailing_grid(std::size_t n, spacing_options const& o = {})
 {
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        if constexpr (table_path<Path>)
-            return detail::grid_of_times(path, trailing_times(path.T(), n, o), o.end, "trailing_grid");
-        else
-            return detail::equal_intervals(path, n, o.end, "trailing_grid");
-    };
+    return detail::spaced_grid(n, o, trailing_times, "trailing_grid");
 }
-
-/// `linspace_times` of a table; on a continuous path N equal intervals of time from the final time
-/// to the end.
 inline auto linspace_grid(std::size_t n, spacing_options const& o = {})
 {
-    return [n, o]<noise_path Path>(Path const& path) -> grid {
-        if constexpr (table_path<Path>)
-            return detail::grid_of_times(path, linspace_times(path.T(), n, o), o.end, "linspace_grid");
-        else
-            return detail::equal_intervals(path, n, o.end, "linspace_grid");
-    };
+    return detail::spaced_grid(n, o, linspace_times, "linspace_grid");
 }
 
 /// times = t_max + u (t_min - t_max): k-diffusion's get_sigmas, ComfyUI's and the WebUI's "normal" and "uniform", EDM's grid
@@ -176,45 +146,38 @@ inline auto normal_grid(std::size_t n, sigma_range const& range = {})
 }
 
 /// The same with u = i / N ("SGM Uniform"); dpm-solver's time_uniform with end = first.
-inline auto sgm_uniform_grid(std::size_t n, sigma_range range = {})
+inline auto sgm_uniform_grid(std::size_t n, sigma_range const& range = {})
 {
-    range.through_end = true;
-    return normal_grid(n, range);
+    return normal_grid(n, detail::through(range));
 }
 
 /// sqrt t in equal steps (dpm-solver's time_quadratic). Throws as time_grid does.
-inline auto time_quadratic_grid(std::size_t n, sigma_range range = {.end = final_level::first})
+inline auto time_quadratic_grid(std::size_t n, sigma_range const& range = {.end = final_level::first})
 {
-    range.through_end = true;
-    auto const law = [](double_double low, double_double high) {
-        return [top = sqrt(high), step = sqrt(low) - sqrt(high)](double_double u) {
-            double_double const root = top + u * step;
-            return root * root;
-        };
+    auto const law = [](double_double low, double_double high, double_double u) {
+        double_double const root = sqrt(high) + u * (sqrt(low) - sqrt(high));
+        return root * root;
     };
-    return time_grid(n, range, law, "time_quadratic_grid");
+    return time_grid(n, detail::through(range), law, "time_quadratic_grid");
 }
 
 /// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the times).
 /// Throws as time_grid does.
-inline auto smoothstep_grid(std::size_t n, sigma_range range = {})
+inline auto smoothstep_grid(std::size_t n, sigma_range const& range = {})
 {
-    range.through_end = true;
-    auto const s = [](double_double v) { return v * v * (double_double(3.0) - scaled(v, 1)); };
-    return time_grid(n, range, between(s), "smoothstep_grid");
+    auto const s = [](double_double v) { return v * v * (3.0 - scaled(v, 1)); };
+    return time_grid(n, detail::through(range), between(s), "smoothstep_grid");
 }
 
 /// The N times law(T, i), i = 0 ... N - 1, of a table. Throws std::invalid_argument unless 1 <= N <= T and the times fall.
 template <class Law>
 auto indexed_grid(std::size_t n, Law law, std::string_view function, final_level end = final_level::zero)
 {
-    return [=]<table_path Path>(Path const& path) -> grid {
-        require(n >= 1 && n <= path.T(), function, "the number of steps", n, "it must lie in [1, T]");
-        std::vector<double> visited(n);
-        for (std::size_t i = 0; i < n; ++i)
-            visited[i] = static_cast<double>(law(path.T(), i));
-        return detail::grid_of_times(path, visited, end, function);
+    auto const times = [=](std::size_t T) {
+        require(n >= 1 && n <= T, function, "the number of steps", n, "it must lie in [1, T]");
+        return detail::times_of(n, [&](std::size_t i) { return law(T, i); });
     };
+    return detail::table_grid(times, end, function);
 }
 
 /// The times T - 1 - floor(i T / N) (ComfyUI's and the WebUI's "simple"); NumPy's form cuts i (T / N) in doubles.
@@ -261,9 +224,8 @@ inline auto lcm_grid(std::size_t n, std::size_t original_steps = 50, double stre
     require(strength > 0.0 && strength <= 1.0, "lcm_grid", "strength", strength, "it must lie in (0, 1]");
     auto const length = static_cast<std::size_t>(static_cast<double>(original_steps) * strength);
     require(n <= length, "lcm_grid", "the number of steps", n, "it must be at most original_steps strength");
-    return indexed_grid(
-        n, [=](std::size_t T, std::size_t i) { return (length - i * length / n) * (T / original_steps) - 1; },
-        "lcm_grid");
+    auto const law = [=](std::size_t T, std::size_t i) { return (length - i * length / n) * (T / original_steps) - 1; };
+    return indexed_grid(n, law, "lcm_grid");
 }
 
 /// The times 1 + k max(T // N, 1) below T, all of them: N where N divides T, otherwise often more ("ddim_uniform", the
@@ -271,31 +233,27 @@ inline auto lcm_grid(std::size_t n, std::size_t original_steps = 50, double stre
 inline auto ddim_uniform_grid(std::size_t n)
 {
     require(n >= 1, "ddim_uniform_grid", "the number of steps", n, "at least 1 is needed");
-    return [n]<table_path Path>(Path const& path) -> grid {
+    return [n](table_path auto const& path) -> grid {
         std::size_t const stride = std::max<std::size_t>(path.T() / n, 1), count = (path.T() - 1 + stride - 1) / stride;
-        return indexed_grid(
-            count, [=](std::size_t, std::size_t i) { return 1 + (count - 1 - i) * stride; }, "ddim_uniform_grid")(path);
+        auto const law = [=](std::size_t, std::size_t i) { return 1 + (count - 1 - i) * stride; };
+        return indexed_grid(count, law, "ddim_uniform_grid")(path);
     };
 }
 
 /// `kept_times` of a table, "ddimN" or counts of sections: the calls of a respaced process. Throws as kept_times does.
 inline auto respaced_grid(std::string sections)
 {
-    return [sections = std::move(sections)]<table_path Path>(Path const& path) -> grid {
-        std::vector<std::size_t> const kept = kept_times(path.T(), sections);
-        return detail::grid_of_times(path, {kept.rbegin(), kept.rend()}, final_level::zero, "respaced_grid");
+    auto const times = [=](std::size_t T) {
+        std::vector<std::size_t> const kept = kept_times(T, sections);
+        return std::vector<double>(kept.rbegin(), kept.rend());
     };
+    return detail::table_grid(times, final_level::zero, "respaced_grid");
 }
 
 /// These times, descending.
 inline auto times_grid(std::vector<double> times, final_level end = final_level::zero)
 {
-    return [times = std::move(times), end]<noise_path Path>(Path const& path) -> grid {
-        std::vector<grid_point> points;
-        for (double t : times)
-            points.push_back(point_at_time(path, t));
-        return grid_of_points(path, points, end, "times_grid");
-    };
+    return detail::list_of(std::move(times), detail::coordinate::time, end, "times_grid");
 }
 
 /// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t, (1 - t) 1000 (models whose sigmas are
@@ -303,7 +261,7 @@ inline auto times_grid(std::vector<double> times, final_level end = final_level:
 template <class Spec, class Map>
 auto with_times(Spec const& spec, Map const& map)
 {
-    return [spec, map]<noise_path Path>(Path const& path) -> grid {
+    return [spec, map](noise_path auto const& path) -> grid {
         grid g = make_grid(path, spec);
         for (double& t : g.times)
             t = map(t);

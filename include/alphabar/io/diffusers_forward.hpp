@@ -6,7 +6,7 @@
 #include <alphabar/io/diffusers_config.hpp>
 #include <alphabar/io/diffusers_grid.hpp>
 #include <alphabar/io/diffusers_plan.hpp>
-#include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
 #include <algorithm>

@@ -4,7 +4,6 @@
 // set_timesteps does.
 #pragma once
 
-#include <alphabar/grid/beta.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/io/diffusers_config.hpp>

@@ -4,12 +4,10 @@
 #pragma once
 
 #include <alphabar/core/error.hpp>
-#include <alphabar/grid/beta.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
-#include <alphabar/grid/tabled.hpp>
 #include <alphabar/sampler/adams.hpp>
 #include <alphabar/sampler/cfg_pp.hpp>
 #include <alphabar/sampler/consistency.hpp>

@@ -9,8 +9,8 @@
 
 namespace alphabar {
 
-/// The scales of x = alpha x_0 + sigma eps, eps ~ N(0, 1). Both are at least 0 and not both 0: sigma = 0 is clean data, alpha = 0
-/// pure noise (zero terminal SNR).
+/// The scales of x = alpha x_0 + sigma eps, eps ~ N(0, 1). Both are at least 0 and not both 0: sigma = 0 is clean data,
+/// alpha = 0 pure noise (zero terminal SNR).
 struct noise_level {
     double alpha;
     double sigma;
@@ -32,21 +32,12 @@ constexpr double sigma_ratio(noise_level level)
 /// (alpha / sigma)^2, the signal-to-noise ratio; infinite for clean data, 0 for pure noise.
 constexpr double snr(noise_level level)
 {
-    if (level.sigma == 0.0)
-        return std::numeric_limits<double>::infinity();
-    double const r = level.alpha / level.sigma;
+    double const r = sigma_ratio({level.sigma, level.alpha}); // alpha / sigma
     return r * r;
 }
 
 /// lambda = log(alpha / sigma), half of log_snr: +infinity for clean data, -infinity for pure noise.
-inline double half_log_snr(noise_level level)
-{
-    if (level.sigma == 0.0)
-        return std::numeric_limits<double>::infinity();
-    if (level.alpha == 0.0)
-        return -std::numeric_limits<double>::infinity();
-    return std::log(level.alpha / level.sigma);
-}
+inline double half_log_snr(noise_level level) { return std::log(sigma_ratio({level.sigma, level.alpha})); }
 
 /// log(alpha^2 / sigma^2).
 inline double log_snr(noise_level level) { return 2.0 * half_log_snr(level); }
@@ -54,10 +45,8 @@ inline double log_snr(noise_level level) { return 2.0 * half_log_snr(level); }
 /// The level on the circle alpha^2 + sigma^2 = 1 with sigma / alpha = `ratio`, which may be infinite.
 inline noise_level variance_preserving_level(double ratio)
 {
-    if (ratio > std::numeric_limits<double>::max())
-        return {0.0, 1.0};
     double const root = std::hypot(1.0, ratio);
-    return {1.0 / root, ratio / root};
+    return ratio > std::numeric_limits<double>::max() ? noise_level{0.0, 1.0} : noise_level{1.0 / root, ratio / root};
 }
 
 /// A path: how alpha and sigma depend on time.

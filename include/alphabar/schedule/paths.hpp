@@ -3,57 +3,65 @@
 // The paths of flow matching and the variance-exploding path.
 #pragma once
 
+#include <alphabar/core/double_double.hpp>
 #include <alphabar/core/error.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <string_view>
 
 namespace alphabar {
 
-/// alpha = 1 - t, sigma = t, t in [0, 1]: straight lines from data (t = 0) to noise (t = 1).
+// On the paths here and in continuous.hpp, unless they say otherwise, times lie in [0, 1]: std::invalid_argument is thrown
+// outside, and by `time` unless the ratio sigma / alpha >= 0; an infinite one gives final_time.
+
+namespace detail {
+constexpr double unit_time(double t, std::string_view function)
+{
+    require(!is_nan(t) && t >= 0.0 && t <= 1.0, function, "t", t, "it must lie in [0, 1]");
+    return t;
+}
+constexpr double allowed_ratio(double ratio, std::string_view function)
+{
+    require(!is_nan(ratio) && ratio >= 0.0, function, "ratio", ratio, "it must not be negative");
+    return ratio;
+}
+} // namespace detail
+
+/// alpha = 1 - t, sigma = t: straight lines from data (t = 0) to noise (t = 1).
 ///
 /// Source: Liu, Gong & Liu 2023, arXiv 2209.03003, (1); Lipman et al. 2023, arXiv 2210.02747, section 4.1.
 struct rectified_flow {
-    /// Throws std::invalid_argument unless t lies in [0, 1].
-    constexpr noise_level level(double t) const
-    {
-        require(t >= 0.0 && t <= 1.0, "rectified_flow::level", "t", t, "it must lie in [0, 1]");
-        return {1.0 - t, t};
-    }
-    /// ratio / (1 + ratio). Throws std::invalid_argument unless ratio >= 0; infinity is 1.
+    constexpr noise_level level(double t) const { return {1.0 - detail::unit_time(t, "rectified_flow::level"), t}; }
+    /// ratio / (1 + ratio)
     constexpr double time(double ratio) const
     {
-        require(ratio >= 0.0, "rectified_flow::time", "ratio", ratio, "it must not be negative");
-        return ratio > std::numeric_limits<double>::max() ? 1.0
-               : ratio < 1.0                              ? ratio / (1.0 + ratio)
-                                                          : 1.0 / (1.0 + 1.0 / ratio);
+        return detail::allowed_ratio(ratio, "rectified_flow::time") < 1.0 ? ratio / (1.0 + ratio)
+                                                                          : 1.0 / (1.0 + 1.0 / ratio);
     }
     constexpr path_slope slope(double) const { return {-1.0, 1.0}; }
     constexpr double final_time() const { return 1.0; }
     friend constexpr bool operator==(rectified_flow, rectified_flow) = default;
 };
 
-/// alpha = 1, sigma = t: noise is added to the data as it is. The ends are EDM's unless given.
+/// alpha = 1, sigma = t: noise is added to the data as it is. The ends are EDM's unless given; t may lie beyond them, and
+/// must be finite and at least 0.
 ///
 /// Source: Karras et al. 2022, arXiv 2206.00364, table 1; Song et al. 2021, arXiv 2011.13456, section 3.4.
 struct variance_exploding {
     double sigma_min = 0.002;
     double sigma_max = 80.0;
 
-    /// Throws std::invalid_argument unless t is finite and at least 0; t may lie beyond sigma_min and sigma_max.
     constexpr noise_level level(double t) const
     {
-        require(t >= 0.0 && t <= std::numeric_limits<double>::max(), "variance_exploding::level", "t", t,
+        require(detail::is_finite(t) && t >= 0.0, "variance_exploding::level", "t", t,
                 "it must be finite and not negative");
         return {1.0, t};
     }
-    /// ratio itself; infinity is sigma_max. Throws std::invalid_argument unless ratio >= 0.
+    /// ratio itself
     constexpr double time(double ratio) const
     {
-        require(ratio >= 0.0, "variance_exploding::time", "ratio", ratio, "it must not be negative");
-        return ratio > std::numeric_limits<double>::max() ? sigma_max : ratio;
+        return detail::is_finite(detail::allowed_ratio(ratio, "variance_exploding::time")) ? ratio : sigma_max;
     }
     constexpr path_slope slope(double) const { return {0.0, 1.0}; }
     constexpr double final_time() const { return sigma_max; }
@@ -68,8 +76,8 @@ struct polynomial_flow {
 
     noise_level level(double t) const
     {
-        require(t >= 0.0 && t <= 1.0, "polynomial_flow::level", "t", t, "it must lie in [0, 1]");
-        return {std::pow(1.0 - t, n), t == 1.0 ? 1.0 : -std::expm1(n * std::log1p(-t))};
+        double const alpha = std::pow(1.0 - detail::unit_time(t, "polynomial_flow::level"), n);
+        return {alpha, t == 1.0 ? 1.0 : -std::expm1(n * std::log1p(-t))};
     }
     path_slope slope(double t) const
     {
@@ -79,8 +87,7 @@ struct polynomial_flow {
     /// 1 - (1 + ratio)^(-1 / n)
     double time(double ratio) const
     {
-        require(ratio >= 0.0, "polynomial_flow::time", "ratio", ratio, "it must not be negative");
-        return -std::expm1(-std::log1p(ratio) / n);
+        return -std::expm1(-std::log1p(detail::allowed_ratio(ratio, "polynomial_flow::time")) / n);
     }
     double final_time() const { return 1.0; }
     friend constexpr bool operator==(polynomial_flow const&, polynomial_flow const&) = default;
@@ -90,21 +97,16 @@ struct polynomial_flow {
 struct linear_vp {
     noise_level level(double t) const
     {
-        require(t >= 0.0 && t <= 1.0, "linear_vp::level", "t", t, "it must lie in [0, 1]");
-        return {1.0 - t, std::sqrt(t * (2.0 - t))};
+        return {1.0 - detail::unit_time(t, "linear_vp::level"), std::sqrt(t * (2.0 - t))};
     }
     path_slope slope(double t) const { return {-1.0, (1.0 - t) / level(t).sigma}; }
     double time(double ratio) const
     {
-        require(ratio >= 0.0, "linear_vp::time", "ratio", ratio, "it must not be negative");
-        double const root = std::hypot(1.0, ratio);
+        double const root = std::hypot(1.0, detail::allowed_ratio(ratio, "linear_vp::time"));
         return ratio > 1.0 ? 1.0 - 1.0 / root : ratio * (ratio / (root * (root + 1.0)));
     }
     double final_time() const { return 1.0; }
     friend constexpr bool operator==(linear_vp, linear_vp) = default;
 };
-
-static_assert(noise_path<rectified_flow> && noise_path<variance_exploding> && noise_path<polynomial_flow> &&
-              noise_path<linear_vp>);
 
 } // namespace alphabar
