@@ -7,6 +7,7 @@
 #include <alphabar/sampler/sde.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 #include <cmath>

@@ -19,8 +19,8 @@ namespace alphabar {
 
 /// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i + 1]; N + 1 levels.
 struct grid {
-    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given: not checked, for grids of
-    /// other software in which levels repeat.
+    /// down: noise falls strictly from level to level. up: it rises strictly (inversion). as_given: not checked, for
+    /// grids of other software in which levels repeat.
     enum class course : std::uint8_t { down, up, as_given };
 
     std::vector<double> times;
@@ -33,7 +33,7 @@ struct grid {
     friend bool operator==(grid const&, grid const&) = default;
 };
 
-/// A spec is a function from a path to a grid: karras_grid(20), or a lambda of your own. A new one is one small function.
+/// A spec is a function from a path to a grid, karras_grid(20) or a lambda of your own; a new one is a small function.
 template <class Spec, class Path>
 concept grid_spec = std::is_invocable_r_v<grid, Spec const&, Path const&>;
 
@@ -54,8 +54,8 @@ struct grid_step {
     noise_level to;
 };
 
-/// The steps of a grid. A list of steps is more general: `to` need not be where the next step starts (software that steps back
-/// by T // N whatever its times are).
+/// The steps of a grid. A list of steps is more general: `to` need not be where the next step starts (software that
+/// steps back by T // N whatever its times are).
 inline std::vector<grid_step> steps_of(grid const& g)
 {
     std::vector<grid_step> steps(g.steps());
@@ -64,8 +64,8 @@ inline std::vector<grid_step> steps_of(grid const& g)
     return steps;
 }
 
-/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite times, levels with alpha
-/// and sigma >= 0 and not both 0, and noise that falls (or rises) strictly as its course says.
+/// Throws std::invalid_argument unless `g` has at least one step, one level more than times, finite times, levels with
+/// alpha and sigma >= 0 and not both 0, and noise that falls (or rises) strictly as its course says.
 inline void check(grid const& g, std::string_view function)
 {
     std::size_t const n = g.times.size();
@@ -95,12 +95,12 @@ inline double initial_scale(noise_level first)
     return !exploding && std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
 }
 
-/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers' final_sigmas_type = "sigma_min",
-/// set_alpha_to_one = false: the first alpha-bar of a table).
+/// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers' final_sigmas_type = "sigma_min"
+/// and set_alpha_to_one = false: the first alpha-bar of a table).
 enum class final_level : std::uint8_t { zero, first };
 
-/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's own first_time where it has
-/// one, final_time / 1000 on others.
+/// The time of the least noisy level that a network of the path has seen: 0 on a table, the path's own first_time where
+/// it has one, final_time / 1000 on others.
 double first_time(noise_path auto const& path)
 {
     if constexpr (requires { path.first_time(); })
@@ -120,8 +120,8 @@ constexpr prediction usual_prediction(noise_path auto const& path)
     return detail::is_flow<decltype(path)> ? prediction::flow : prediction::epsilon;
 }
 
-/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma / alpha; on rectified flow, where
-/// that is infinite at the start, sigma itself.
+/// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma / alpha; on rectified
+/// flow, where that is infinite at the start, sigma itself.
 double sigma_of(noise_path auto const& path, noise_level level)
 {
     return detail::is_flow<decltype(path)> ? level.sigma : sigma_ratio(level);
@@ -137,8 +137,8 @@ struct grid_point {
 /// The point of the path at this time.
 grid_point point_at_time(noise_path auto const& path, double time) { return {time, path.level(time)}; }
 
-/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond its entries; the time is
-/// interpolated and stays in [0, T - 1].
+/// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond its entries; the
+/// time is interpolated and stays in [0, T - 1].
 grid_point point_at_sigma(noise_path auto const& path, double sigma)
 {
     if constexpr (table_path<decltype(path)>)
@@ -187,7 +187,7 @@ grid make_grid(Path const& path, Spec const& spec)
     }
 }
 
-/// The grid in the other direction, for inversion: from its last level up to its first, each call at the time of its own level.
+/// The grid in the other direction, for inversion: from its last level up to its first, each at the time of its level.
 inline grid reversed(grid const& g)
 {
     using enum grid::course;

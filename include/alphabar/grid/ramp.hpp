@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// N calls along a function of u, from u = 0 at the noisy end to u = 1 at the clean one: all grids that are one formula. The
-// header to include for a grid of your own.
+// N calls along a function of u, from u = 0 at the noisy end to u = 1 at the clean one: all grids that are one formula.
+// The header to include for a grid of your own.
 #pragma once
 
 #include <alphabar/core/double_double.hpp>
@@ -11,17 +11,17 @@
 
 namespace alphabar {
 
-/// The ends of a grid and how it is cut, in `sigma_of` the path. Without ends: the path's own, first_time and final_time, with
-/// their exact times.
+/// The ends of a grid and how it is cut, in `sigma_of` the path. Without ends: the path's own, first_time and
+/// final_time, with their exact times.
 struct sigma_range {
     std::optional<double> sigma_min{};
     std::optional<double> sigma_max{};
     final_level end = final_level::zero;
-    /// The nearest integers as times: as diffusers' Karras grids have, the levels of which stay, and as the software of grids
-    /// spaced in time has. Calls that become equal are one.
+    /// The nearest integers as times: as diffusers' Karras grids have, the levels of which stay, and as the software of
+    /// grids spaced in time has. Calls that become equal are one.
     bool round_times = false;
-    /// false: calls at u = i / (N - 1), so that the last one is at sigma_min, and then the end. true: at u = i / N; u = 1 is the
-    /// end itself (final_level::first: sigma_min) or is replaced by it (final_level::zero).
+    /// false: calls at u = i / (N - 1), so that the last one is at sigma_min, and then the end. true: at u = i / N;
+    /// u = 1 is the end itself (final_level::first: sigma_min) or is replaced by it (final_level::zero).
     bool through_end = false;
 };
 
@@ -69,15 +69,13 @@ inline auto list_of(std::vector<double> values, coordinate in, final_level end, 
 }
 
 /// See sigma_grid and time_grid.
-template <class Law>
-auto law_grid(std::size_t n, sigma_range const& range, coordinate in, Law law, std::string_view function)
+auto law_grid(std::size_t n, sigma_range const& range, coordinate in, auto law, std::string_view function)
 {
     return [=](noise_path auto const& path) -> grid {
-        auto const end_at = [&](std::optional<double> sigma, double time) {
+        auto const end = [&](std::optional<double> sigma, double time) {
             return sigma ? point_at_sigma(path, *sigma) : point_at_time(path, time);
         };
-        grid_point const first = end_at(range.sigma_max, path.final_time()),
-                         last = end_at(range.sigma_min, first_time(path));
+        grid_point const first = end(range.sigma_max, path.final_time()), last = end(range.sigma_min, first_time(path));
         double high = first.time, low = last.time;
         if (in == coordinate::sigma) {
             high = range.sigma_max.value_or(sigma_of(path, first.level));
@@ -102,27 +100,24 @@ auto law_grid(std::size_t n, sigma_range const& range, coordinate in, Law law, s
 
 } // namespace detail
 
-/// N calls at the noise levels law(sigma_min, sigma_max, u), which fall as u rises, in double-double, rounded once: within
-/// 0.51 units in the last place of the exact value. u = 0 and u = 1 are sigma_max and sigma_min themselves.
+/// N calls at the noise levels law(sigma_min, sigma_max, u), which fall as u rises, in double-double, rounded once:
+/// within 0.51 units in the last place of the exact value. u = 0 and u = 1 are sigma_max and sigma_min themselves.
 ///
 /// Throws std::invalid_argument unless N >= 1 and 0 < sigma_min < sigma_max < infinity.
-template <class Law>
-auto sigma_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
+auto sigma_grid(std::size_t n, sigma_range const& range, auto law, std::string_view function)
 {
     return detail::law_grid(n, range, detail::coordinate::sigma, law, function);
 }
 
-/// N calls at the times law(t_min, t_max, u), t_min and t_max the times of the range. Throws std::invalid_argument unless
-/// N >= 1 and the levels fall.
-template <class Law>
-auto time_grid(std::size_t n, sigma_range const& range, Law law, std::string_view function)
+/// N calls at the times law(t_min, t_max, u), t_min and t_max the times of the range. Throws std::invalid_argument
+/// unless N >= 1 and the levels fall.
+auto time_grid(std::size_t n, sigma_range const& range, auto law, std::string_view function)
 {
     return detail::law_grid(n, range, detail::coordinate::time, law, function);
 }
 
 /// low + (high - low) f(1 - u): a law from a function that rises from f(0) = 0 to f(1) = 1.
-template <class Function>
-constexpr auto between(Function f)
+constexpr auto between(auto f)
 {
     return [f](double_double low, double_double high, double_double u) { return low + (high - low) * f(1.0 - u); };
 }

@@ -8,14 +8,13 @@
 
 namespace alphabar {
 
-/// t -> shift t / (1 + (shift - 1) t) on rectified flow, that is sigma / alpha times `shift`. 0 and 1 stay. Source: Esser et al.
-/// 2024 (Stable Diffusion 3), arXiv 2403.03206, (23).
+/// t -> shift t / (1 + (shift - 1) t) on rectified flow, that is sigma / alpha times `shift`. 0 and 1 stay. Source:
+/// Esser et al. 2024 (Stable Diffusion 3), arXiv 2403.03206, (23).
 constexpr double shifted_time(double t, double shift) { return shift * t / (1.0 + (shift - 1.0) * t); }
 
-/// The grid of `spec` with every call at its shifted time, on rectified flow. The end stays. Throws std::invalid_argument
-/// unless shift is positive and finite.
-template <class Spec>
-auto shifted_grid(Spec const& spec, double shift)
+/// The grid of `spec` with every call at its shifted time, on rectified flow. The end stays. Throws
+/// std::invalid_argument unless shift is positive and finite.
+auto shifted_grid(auto const& spec, double shift)
 {
     detail::require_positive(shift, "shifted_grid", "shift");
     return [spec, shift](rectified_flow const& path) -> grid {
@@ -29,22 +28,22 @@ auto shifted_grid(Spec const& spec, double shift)
     };
 }
 
-/// A straight line through (256 tokens, 0.5) and (4096, 1.15): Flux' mu of the number of image tokens (calculate_shift).
-/// Other models have other points: LTX (1024, 0.95) and (4096, 2.05), Qwen-Image (256, 0.5) and (8192, 0.9).
+/// A straight line through (256, 0.5) and (4096, 1.15): Flux' mu of the number of image tokens (calculate_shift). Other
+/// models have other points: LTX (1024, 0.95) and (4096, 2.05), Qwen-Image (256, 0.5) and (8192, 0.9).
 constexpr double flux_mu(double tokens, double few = 256.0, double many = 4096.0, double low = 0.5, double high = 1.15)
 {
     return low + (tokens - few) * ((high - low) / (many - few));
 }
 
-/// Flux 2's mu: straight lines in the number of tokens fitted for 200 steps and for 10, between them, and beyond, straight in
-/// the number of steps; above 4300 tokens that of 200 steps.
+/// Flux 2's mu: straight lines in the number of tokens fitted for 200 steps and for 10, between them, and beyond,
+/// straight in the number of steps; above 4300 tokens that of 200 steps.
 constexpr double flux2_mu(double tokens, double steps)
 {
     double const m_200 = 1.6927e-4 * tokens + 0.45666666, m_10 = 8.73809524e-5 * tokens + 1.89833333;
     return tokens > 4300.0 ? m_200 : m_200 + (m_200 - m_10) / 190.0 * (steps - 200.0);
 }
 
-/// The factor e^mu of a shift given by its logarithm (diffusers' time_shift_type = "exponential"; "linear" is mu itself).
+/// e^mu, a shift given by its logarithm (diffusers' time_shift_type = "exponential"; "linear" is mu itself).
 inline double_double exponential_shift(double mu) { return exp(double_double(mu)); }
 
 struct flow_options {
@@ -54,11 +53,11 @@ struct flow_options {
     std::optional<double> terminal{}; ///< 1 - t times the factor that brings the last call to t = terminal
 };
 
-/// N calls at t = shift / (shift + (1 / x - 1)^power), x from 1 down in equal steps, then 0: Stable Diffusion 3, Flux, Wan,
-/// Qwen-Image, LTX. Every t is within 0.51 units in the last place of the exact value. A grid of one step is at t = 1, which no
-/// stretch moves.
+/// N calls at t = shift / (shift + (1 / x - 1)^power), x from 1 down in equal steps, then 0: Stable Diffusion 3, Flux,
+/// Wan, Qwen-Image, LTX. Every t is within 0.51 units in the last place of the exact value. A grid of one step is at
+/// t = 1, which no stretch moves.
 ///
-/// Throws std::invalid_argument unless N >= 1, shift and power are positive, last lies in (0, 1) and terminal in [0, 1).
+/// Throws std::invalid_argument unless N >= 1, shift and power are positive, last lies in (0, 1), terminal in [0, 1).
 /// Source: Esser et al. 2024, arXiv 2403.03206, (23); diffusers' stretch_shift_to_terminal.
 inline auto flow_grid(std::size_t n, flow_options const& o = {})
 {
@@ -91,8 +90,8 @@ struct logit_normal_options {
     double log_snr_max = 15.0;
 };
 
-/// t = S(mean - deviation q(i / N)), S(y) = 1 / (1 + e^-y), q the quantile function of N(0, 1), within S(-log_snr / 2) of both
-/// ends; then 0 (Ideogram 4, stable-diffusion.cpp). Throws std::invalid_argument unless N >= 1 and deviation > 0.
+/// t = S(mean - deviation q(i / N)), S(y) = 1 / (1 + e^-y), q the quantile function of N(0, 1), within S(-log_snr / 2)
+/// of both ends; then 0 (Ideogram 4, stable-diffusion.cpp). Throws std::invalid_argument unless N, deviation > 0.
 inline auto logit_normal_grid(std::size_t n, logit_normal_options const& o = {})
 {
     detail::require_positive(o.deviation, "logit_normal_grid", "deviation");

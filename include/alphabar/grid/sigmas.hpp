@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, VP, bong-tangent, linear-quadratic,
-// a list.
+// Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, VP, bong-tangent,
+// linear-quadratic, a list.
 #pragma once
 
 #include <alphabar/core/special.hpp>
@@ -47,8 +47,8 @@ struct polyexponential_options {
     sigma_range range{};
 };
 
-/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as sigma_grid does, and unless
-/// rho > 0.
+/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as sigma_grid does, and
+/// unless rho > 0.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
     detail::require_positive(o.rho, "polyexponential_grid", "rho");
@@ -58,16 +58,16 @@ inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o
     return sigma_grid(n, o.range, law, "polyexponential_grid");
 }
 
-/// Equal steps in log sigma, that is in lambda: also diffusers' use_lu_lambdas, dpm-solver's logSNR (with end = first and
-/// through_end), and EDM's grid for VE. Throws as sigma_grid does.
+/// Equal steps in log sigma, that is in lambda: also diffusers' use_lu_lambdas, dpm-solver's logSNR (with end = first
+/// and through_end), and EDM's grid for VE. Throws as sigma_grid does.
 inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
 {
     return polyexponential_grid(n, {.range = range});
 }
 
-/// sigma = tan((1 - u) atan sigma_max + u atan sigma_min). Throws as sigma_grid does. The WebUI's form has N + 1 levels and
-/// ends at sigma_min: through_end and final_level::first.
-/// Source: Sabour et al. 2024 (Align Your Steps), arXiv 2404.14507, theorem 3.1.
+/// sigma = tan((1 - u) atan sigma_max + u atan sigma_min). Throws as sigma_grid does. The WebUI's form has N + 1 levels
+/// and ends at sigma_min: through_end and final_level::first. Source: Sabour et al. 2024 (Align Your Steps), arXiv
+/// 2404.14507, theorem 3.1.
 inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 {
     auto const law = [](double_double low, double_double high, double_double u) {
@@ -78,8 +78,8 @@ inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
     return sigma_grid(n, range, law, "kl_optimal_grid");
 }
 
-/// k-diffusion's get_sigmas_vp: sigma / alpha of EDM's form of the VP SDE at equal steps of time from 1 to `first_time`, for
-/// networks in sigma. Throws as sigma_grid does, and unless 0 < first_time < 1.
+/// k-diffusion's get_sigmas_vp: sigma / alpha of EDM's form of the VP SDE at equal steps of time from 1 to
+/// `first_time`, for networks in sigma. Throws as sigma_grid does, and unless 0 < first_time < 1.
 inline auto vp_grid(std::size_t n, edm_vp const& vp = {}, double first_time = 1e-3)
 {
     require(first_time > 0.0 && first_time < 1.0, "vp_grid", "first_time", first_time, "it must lie in (0, 1)");
@@ -89,9 +89,9 @@ inline auto vp_grid(std::size_t n, edm_vp const& vp = {}, double first_time = 1e
     return sigma_grid(n, {.sigma_min = vp.sigma_ratio(first_time), .sigma_max = vp.sigma_ratio(1.0)}, law, "vp_grid");
 }
 
-/// Two arc-tangent segments that meet at half the range (RES4LYF's bong_tangent), with N + 1 levels down to 0: with M = N + 2
-/// and p = floor(3 M / 5), x = u N and A(x) = atan(8 (p - x) / M) before x = p - 1, atan(-8 (x - p + 1) / M) from there on,
-/// each segment scaled to its half. A grid of one step is at sigma_max. Throws as sigma_grid does.
+/// Two arc-tangent segments that meet at half the range (RES4LYF's bong_tangent), with N + 1 levels down to 0: with
+/// M = N + 2 and p = floor(3 M / 5), x = u N and A(x) = atan(8 (p - x) / M) before x = p - 1, atan(-8 (x - p + 1) / M)
+/// from there on, each segment scaled to its half. A grid of one step is at sigma_max. Throws as sigma_grid does.
 inline auto bong_tangent_grid(std::size_t n, sigma_range const& range = {})
 {
     double const m = static_cast<double>(n) + 2.0, p = std::floor(3.0 * m / 5.0), joint = p - 1.0;
@@ -112,8 +112,8 @@ struct linear_quadratic_options {
     sigma_range range{};
 };
 
-/// sigma_max (1 - q), q rising linearly to threshold_noise in linear_steps steps and then as a parabola with the same value
-/// and slope there, to q = 1 at the end (Mochi, LTX-Video). A grid of one step is at sigma_max.
+/// sigma_max (1 - q), q rising linearly to threshold_noise in linear_steps steps and then as a parabola with the same
+/// value and slope there, to q = 1 at the end (Mochi, LTX-Video). A grid of one step is at sigma_max.
 ///
 /// Throws as sigma_grid does, and unless 0 < threshold_noise < 1 and linear_steps < N.
 inline auto linear_quadratic_grid(std::size_t n, linear_quadratic_options const& o = {})
@@ -138,25 +138,25 @@ struct beta_options {
     sigma_range range{};
 };
 
-/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u), q the quantile function of Beta(alpha, beta): the form of diffusers
-/// and WebUI Forge, which acts on sigma. Throws as sigma_grid and beta_quantile do. Source: Lee et al. 2024 (Beta Sampling is
-/// All You Need), arXiv 2407.12173.
+/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u), q the quantile function of Beta(alpha, beta): the form of
+/// diffusers and WebUI Forge, which acts on sigma. Throws as sigma_grid and beta_quantile do. Source: Lee et al. 2024
+/// (Beta Sampling is All You Need), arXiv 2407.12173.
 inline auto beta_grid(std::size_t n, beta_options const& o = {})
 {
     auto const quantile = [=](double_double v) { return beta_quantile(o.alpha, o.beta, v.high); };
     return sigma_grid(n, o.range, between(quantile), "beta_grid");
 }
 
-/// t = t_max q(1 - i / N): ComfyUI's form, which acts on the time, with round_times as it rounds (then times that fall together
-/// are one step, so that there may be fewer than N). RES4LYF's beta57 has alpha = 0.5, beta = 0.7. Throws as above.
+/// t = t_max q(1 - i / N): ComfyUI's form, which acts on the time, with round_times as it rounds (times that then fall
+/// together are one step: there may be fewer than N). RES4LYF's beta57 has alpha = 0.5, beta = 0.7. Throws as above.
 inline auto beta_time_grid(std::size_t n, beta_options const& o = {})
 {
     auto const quantile = [=](double_double v) { return beta_quantile(o.alpha, o.beta, v.high); };
     return time_grid(n, detail::through(o.range), between(quantile), "beta_time_grid");
 }
 
-/// Published lists: Align Your Steps for 10 and for 32 steps (Sabour et al. 2024, arXiv 2404.14507) and GITS (Chen et al.
-/// 2024, arXiv 2405.11326), for the model named; ..._times are the training times of the same steps.
+/// Published lists: Align Your Steps for 10 and for 32 steps (Sabour et al. 2024, arXiv 2404.14507) and GITS (Chen et
+/// al. 2024, arXiv 2405.11326), for the model named; ..._times are the training times of the same steps.
 // clang-format off
 enum class level_list : std::uint8_t {
     ays_sd15, ays_sdxl, ays_svd, ays_sd15_times, ays_sdxl_times, ays32_sd15, ays32_sdxl, gits_sd15, gits_sdxl
@@ -188,15 +188,15 @@ inline std::span<double const> values_of(level_list which)
 }
 
 struct list_options {
-    bool nearest =
-        false; ///< the entry nearest to the position, as EDM takes levels of iDDPM; false: log-linear between
-    /// u = i / N, the last entry being replaced by 0 (Align Your Steps, diffusers, ComfyUI); false: at i / (N - 1), 0 behind
-    /// the last entry (WebUI).
+    /// the entry nearest to the position, as EDM takes levels of iDDPM; false: log-linear between
+    bool nearest = false;
+    /// u = i / N, the last entry being replaced by 0 (Align Your Steps, diffusers, ComfyUI); false: at i / (N - 1), 0
+    /// behind the last entry (WebUI).
     bool through_end = true;
 };
 
-/// N calls at equal positions, from the first to the last, of a descending list of positive levels, in `sigma_of` the path,
-/// and then 0. Throws as sigma_grid does, and unless the list falls and has two entries.
+/// N calls at equal positions, from the first to the last, of a descending list of positive levels, in `sigma_of` the
+/// path, and then 0. Throws as sigma_grid does, and unless the list falls and has two entries.
 inline auto list_grid(std::size_t n, std::vector<double> list, list_options const& o = {})
 {
     require(list.size() >= 2, "list_grid", "the number of levels", list.size(), "at least 2 are needed");

@@ -10,16 +10,15 @@
 
 namespace alphabar {
 
-/// How times of a table are rounded: exactly, in integers with halves to even, or as NumPy's arange, linspace and round give them
-/// in doubles, which diffusers uses (now and then a time is one off, `trailing` may have one step more, and `linspace` of one
-/// step is time 0 instead of T - 1).
+/// How times of a table are rounded: exactly, in integers with halves to even, or as NumPy's arange, linspace and round
+/// give them in doubles, which diffusers uses (now and then a time is one off, `trailing` may have one step more, and
+/// `linspace` of one step is time 0 instead of T - 1).
 enum class arithmetic : std::uint8_t { exact, numpy };
 
 struct spacing_options {
     std::size_t steps_offset = 0; ///< added to the times of `leading`
-    bool without_lowest =
-        false;           ///< one time more, the lowest one left out (leading and linspace of DPM-Solver's software)
-    bool rounded = true; ///< integer times; false: `linspace` as it is (diffusers' Euler family)
+    bool without_lowest = false; ///< one time more, the lowest left out (leading and linspace of DPM-Solver's software)
+    bool rounded = true;         ///< integer times; false: `linspace` as it is (diffusers' Euler family)
     arithmetic rounding = arithmetic::exact;
     final_level end = final_level::zero;
 };
@@ -33,9 +32,10 @@ constexpr std::uint64_t divide_to_even(std::uint64_t numerator, std::uint64_t de
     return q + (twice > denominator || (twice == denominator && q % 2 == 1));
 }
 
+constexpr double real(std::size_t n) { return static_cast<double>(n); }
+
 /// time(i), i = 0 ... n - 1
-template <class Time>
-std::vector<double> times_of(std::size_t n, Time const& time)
+std::vector<double> times_of(std::size_t n, auto const& time)
 {
     std::vector<double> times(n);
     for (std::size_t i = 0; i < n; ++i)
@@ -44,8 +44,7 @@ std::vector<double> times_of(std::size_t n, Time const& time)
 }
 
 /// The grid of the times(T) of a table.
-template <class Times>
-auto table_grid(Times times, final_level end, std::string_view function)
+auto table_grid(auto times, final_level end, std::string_view function)
 {
     return [=](table_path auto const& path) -> grid {
         return list_of(times(path.T()), coordinate::time, end, function)(path);
@@ -54,19 +53,16 @@ auto table_grid(Times times, final_level end, std::string_view function)
 
 inline constexpr auto linear_law = between([](double_double v) { return v; });
 
-/// The grid of the times(T, n, o) of a table; on a continuous path n equal intervals of time from the final time to the end.
-template <class Times>
-auto spaced_grid(std::size_t n, spacing_options const& o, Times times, std::string_view function)
+/// The grid of the times(T, n, o) of a table; on a continuous path n equal intervals from the final time to the end.
+auto spaced_grid(std::size_t n, spacing_options const& o, auto times, std::string_view function)
 {
     return [=](noise_path auto const& path) -> grid {
         if constexpr (table_path<decltype(path)>)
             return list_of(times(path.T(), n, o), coordinate::time, o.end, function)(path);
-        else
-            return time_grid(n,
-                             {.sigma_min = o.end == final_level::zero ? std::optional(0.0) : std::nullopt,
-                              .end = o.end,
-                              .through_end = true},
-                             linear_law, function)(path);
+        else {
+            std::optional<double> const low = o.end == final_level::zero ? std::optional(0.0) : std::nullopt;
+            return time_grid(n, {.sigma_min = low, .end = o.end, .through_end = true}, linear_law, function)(path);
+        }
     };
 }
 
@@ -94,29 +90,28 @@ inline std::vector<double> trailing_times(std::size_t T, std::size_t n, spacing_
     require(n >= 1 && n <= T, "trailing_grid", "the number of steps", n, "it must lie in [1, T]");
     if (o.rounding == arithmetic::exact)
         return detail::times_of(n, [&](std::size_t i) { return detail::divide_to_even(T * (n - i), n) - 1; });
-    double const first = static_cast<double>(T), step = first / static_cast<double>(n), delta = (first - step) - first;
-    return detail::times_of(
-        static_cast<std::size_t>(std::ceil(first / step)), // numpy.arange(T, 0, -T / n).round() - 1
-        [&](std::size_t i) { return std::nearbyint(first + static_cast<double>(i) * delta) - 1.0; });
+    double const step = detail::real(T) / detail::real(n), delta = (detail::real(T) - step) - detail::real(T);
+    return detail::times_of(static_cast<std::size_t>(std::ceil(detail::real(T) / step)), [&](std::size_t i) {
+        return std::nearbyint(detail::real(T) + detail::real(i) * delta) -
+               1.0; // numpy.arange(T, 0, -T / n).round() - 1
+    });
 }
 
-/// The N times i (T - 1) / (N - 1), i = N - 1 ... 0, rounded unless asked otherwise: from T - 1 down to 0. One step is at T - 1.
-///
-/// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
+/// The N times i (T - 1) / (N - 1), i = N - 1 ... 0, rounded unless asked otherwise: from T - 1 down to 0. One step is
+/// at T - 1. Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> linspace_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, intervals = n + low - 1;
     require(n >= 1 && n <= (1u << 20) && (n + low <= T || n == 1 || !o.rounded), "linspace_grid", "the number of steps",
             n, "it must lie in [1, T]");
     bool const exact = o.rounding == arithmetic::exact;
-    double const last = static_cast<double>(T - 1),
-                 step = last / static_cast<double>(std::max<std::size_t>(intervals, 1));
+    double const last = detail::real(T - 1), step = last / detail::real(std::max<std::size_t>(intervals, 1));
     return detail::times_of(n, [&](std::size_t k) {
         std::size_t const i = intervals - k;
         if (exact && o.rounded && intervals > 0)
             return static_cast<double>(detail::divide_to_even(i * (T - 1), intervals));
         // numpy.linspace(0, T - 1, ...): i * step, and the end as given
-        double const time = k == 0 && (intervals > 0 || exact) ? last : static_cast<double>(i) * step;
+        double const time = k == 0 && (intervals > 0 || exact) ? last : detail::real(i) * step;
         return o.rounded ? std::nearbyint(time) : time;
     });
 }
@@ -127,8 +122,8 @@ inline auto leading_grid(std::size_t n, spacing_options const& o = {})
     return detail::table_grid([=](std::size_t T) { return leading_times(T, n, o); }, o.end, "leading_grid");
 }
 
-/// `trailing_times` and `linspace_times` of a table; on a continuous path N equal intervals of time from the final time to the
-/// end.
+/// `trailing_times` and `linspace_times` of a table; on a continuous path N equal intervals of time from the final time
+/// to the end.
 inline auto trailing_grid(std::size_t n, spacing_options const& o = {})
 {
     return detail::spaced_grid(n, o, trailing_times, "trailing_grid");
@@ -138,8 +133,8 @@ inline auto linspace_grid(std::size_t n, spacing_options const& o = {})
     return detail::spaced_grid(n, o, linspace_times, "linspace_grid");
 }
 
-/// times = t_max + u (t_min - t_max): k-diffusion's get_sigmas, ComfyUI's and the WebUI's "normal" and "uniform", EDM's grid
-/// for VP. Throws as time_grid does.
+/// times = t_max + u (t_min - t_max): k-diffusion's get_sigmas, ComfyUI's and the WebUI's "normal" and "uniform", EDM's
+/// grid for VP. Throws as time_grid does.
 inline auto normal_grid(std::size_t n, sigma_range const& range = {})
 {
     return time_grid(n, range, detail::linear_law, "normal_grid");
@@ -161,17 +156,16 @@ inline auto time_quadratic_grid(std::size_t n, sigma_range const& range = {.end 
     return time_grid(n, detail::through(range), law, "time_quadratic_grid");
 }
 
-/// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the times).
-/// Throws as time_grid does.
+/// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the
+/// times). Throws as time_grid does.
 inline auto smoothstep_grid(std::size_t n, sigma_range const& range = {})
 {
     auto const s = [](double_double v) { return v * v * (3.0 - scaled(v, 1)); };
     return time_grid(n, detail::through(range), between(s), "smoothstep_grid");
 }
 
-/// The N times law(T, i), i = 0 ... N - 1, of a table. Throws std::invalid_argument unless 1 <= N <= T and the times fall.
-template <class Law>
-auto indexed_grid(std::size_t n, Law law, std::string_view function, final_level end = final_level::zero)
+/// The N times law(T, i), i = 0 ... N - 1, of a table. Throws std::invalid_argument unless 1 <= N <= T and they fall.
+auto indexed_grid(std::size_t n, auto law, std::string_view function, final_level end = final_level::zero)
 {
     auto const times = [=](std::size_t T) {
         require(n >= 1 && n <= T, function, "the number of steps", n, "it must lie in [1, T]");
@@ -184,9 +178,8 @@ auto indexed_grid(std::size_t n, Law law, std::string_view function, final_level
 inline auto simple_grid(std::size_t n, arithmetic rounding = arithmetic::exact)
 {
     auto const law = [=](std::size_t T, std::size_t i) {
-        double const stride = static_cast<double>(T) / static_cast<double>(n);
-        return T - 1 -
-               (rounding == arithmetic::exact ? i * T / n : static_cast<std::size_t>(static_cast<double>(i) * stride));
+        double const at = detail::real(i) * (detail::real(T) / detail::real(n));
+        return T - 1 - (rounding == arithmetic::exact ? i * T / n : static_cast<std::size_t>(at));
     };
     return indexed_grid(n, law, "simple_grid");
 }
@@ -195,34 +188,33 @@ inline auto simple_grid(std::size_t n, arithmetic rounding = arithmetic::exact)
 inline auto legacy_ddpm_grid(std::size_t n, arithmetic rounding = arithmetic::exact)
 {
     auto const law = [=](std::size_t T, std::size_t i) {
-        double const last = static_cast<double>(T - 1), step = -last / static_cast<double>(n);
-        return rounding == arithmetic::exact ? (T - 1) * (n - i) / n
-                                             : static_cast<std::size_t>(static_cast<double>(i) * step + last);
+        double const at = detail::real(i) * (-detail::real(T - 1) / detail::real(n)) + detail::real(T - 1);
+        return rounding == arithmetic::exact ? (T - 1) * (n - i) / n : static_cast<std::size_t>(at);
     };
     return indexed_grid(n, law, "legacy_ddpm_grid");
 }
 
-/// The times 0.8 T ((N - 1 - i) / (N - 1))^2 + offset (DDIM's "quad"; latent diffusion adds an offset of 1). NumPy's form cuts
-/// them to integers before the offset. Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2.
+/// The times 0.8 T ((N - 1 - i) / (N - 1))^2 + offset (DDIM's "quad"; latent diffusion adds an offset of 1). NumPy's
+/// form cuts them to integers before the offset. Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2.
 inline auto ddim_quad_grid(std::size_t n, spacing_options const& o = {})
 {
     auto const law = [=](std::size_t T, std::size_t i) {
-        double const root = std::sqrt(0.8 * static_cast<double>(T)),
-                     last = static_cast<double>(std::max<std::size_t>(n, 2) - 1);
-        double const at = i == 0 ? root : static_cast<double>(n - 1 - i) * (root / last);
-        return (o.rounding == arithmetic::numpy ? std::floor(at * at) : at * at) + static_cast<double>(o.steps_offset);
+        double const root = std::sqrt(0.8 * detail::real(T)),
+                     step = root / detail::real(std::max<std::size_t>(n, 2) - 1);
+        double const at = i == 0 ? root : detail::real(n - 1 - i) * step;
+        return (o.rounding == arithmetic::numpy ? std::floor(at * at) : at * at) + detail::real(o.steps_offset);
     };
     return indexed_grid(n, law, "ddim_quad_grid", o.end);
 }
 
-/// The times of latent consistency models: of the L = floor(original_steps strength) times (k + 1) (T // original_steps) - 1
-/// that the student was distilled on, those at floor(i L / N), from the noisiest; TCD's too. Throws also unless N <= L,
-/// 1 <= original_steps <= T and 0 < strength <= 1. Source: Luo et al. 2023, arXiv 2310.04378.
+/// The times of latent consistency models, and of TCD: of the L = floor(original_steps strength) times
+/// (k + 1) (T // original_steps) - 1 that the student was distilled on, those at floor(i L / N), from the noisiest.
+/// Throws also unless N <= L, 1 <= original_steps <= T and 0 < strength <= 1. Luo et al. 2023, arXiv 2310.04378.
 inline auto lcm_grid(std::size_t n, std::size_t original_steps = 50, double strength = 1.0)
 {
     require(original_steps >= 1, "lcm_grid", "original_steps", original_steps, "it must be at least 1");
     require(strength > 0.0 && strength <= 1.0, "lcm_grid", "strength", strength, "it must lie in (0, 1]");
-    auto const length = static_cast<std::size_t>(static_cast<double>(original_steps) * strength);
+    auto const length = static_cast<std::size_t>(detail::real(original_steps) * strength);
     require(n <= length, "lcm_grid", "the number of steps", n, "it must be at most original_steps strength");
     auto const law = [=](std::size_t T, std::size_t i) { return (length - i * length / n) * (T / original_steps) - 1; };
     return indexed_grid(n, law, "lcm_grid");
@@ -256,10 +248,9 @@ inline auto times_grid(std::vector<double> times, final_level end = final_level:
     return detail::list_of(std::move(times), detail::coordinate::time, end, "times_grid");
 }
 
-/// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t, (1 - t) 1000 (models whose sigmas are
-/// inverted). The levels stay.
-template <class Spec, class Map>
-auto with_times(Spec const& spec, Map const& map)
+/// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t, (1 - t) 1000 (models whose sigmas
+/// are inverted). The levels stay.
+auto with_times(auto const& spec, auto const& map)
 {
     return [spec, map](noise_path auto const& path) -> grid {
         grid g = make_grid(path, spec);
@@ -272,7 +263,7 @@ auto with_times(Spec const& spec, Map const& map)
 }
 
 /// The path without the noisiest times, those with lambda = log(alpha / sigma) below lambda_min: diffusers'
-/// lambda_min_clipped, dpm-solver's numerical_clip_alpha, -5.1 for the cosine schedule. Grids of a table count its T from the cut.
+/// lambda_min_clipped, dpm-solver's numerical_clip_alpha, -5.1 for the cosine schedule. A table's T is that of the cut.
 template <noise_path Path>
 struct clipped_path {
     Path path;
@@ -300,13 +291,13 @@ clipped_path<Path> clipped(Path const& path, double lambda_min)
     return out;
 }
 
-/// The index of the first step of image to image: of N steps the last floor(N strength), or, as diffusers' flow pipelines have
-/// it, the last ceil(N strength). plan_from(plan, index) starts there, from the image at levels[index].
+/// The index of the first step of image to image: of N steps the last floor(N strength), or, as diffusers' flow
+/// pipelines have it, the last ceil(N strength). plan_from(plan, index) starts there, from the image at levels[index].
 /// Throws std::invalid_argument unless 0 <= strength <= 1 and a step is left.
 inline std::size_t begin_of_strength(std::size_t n, double strength, bool round_up = false)
 {
     require(strength >= 0.0 && strength <= 1.0, "begin_of_strength", "strength", strength, "it must lie in [0, 1]");
-    double const steps = static_cast<double>(n) * strength;
+    double const steps = detail::real(n) * strength;
     std::size_t const left = std::min(n, static_cast<std::size_t>(round_up ? std::ceil(steps) : std::floor(steps)));
     require(left > 0, "begin_of_strength", "strength", strength, "it leaves no step");
     return n - left;

@@ -9,8 +9,8 @@
 
 namespace alphabar {
 
-// Everything here is computed in double-double and rounded once: within 0.51 units in the last place of the exact value of
-// the exact arguments. What is thrown: see paths.hpp.
+// Everything here is computed in double-double and rounded once: within 0.51 units in the last place of the exact value
+// of the exact arguments. What is thrown: see paths.hpp.
 
 /// The variance-preserving SDE in EDM's form: scale = alpha = e^(-y/2) and sigma / alpha = sqrt(e^y - 1) with
 /// y = beta_d t^2 / 2 + beta_min t = -log alpha_bar. Source: Karras et al. 2022, arXiv 2206.00364, table 1.
@@ -43,8 +43,8 @@ struct basic_edm_vp {
 };
 using edm_vp = basic_edm_vp<double>;
 
-/// The same, beta(t) = beta_min + t (beta_max - beta_min): alpha = e^L, L = -t^2 (beta_max - beta_min) / 4 - t beta_min / 2,
-/// alpha^2 + sigma^2 = 1. Source: Song et al. 2021, arXiv 2011.13456, (33).
+/// The same by beta(t) = beta_min + t (beta_max - beta_min): alpha = e^L, alpha^2 + sigma^2 = 1,
+/// L = -t^2 (beta_max - beta_min) / 4 - t beta_min / 2. Source: Song et al. 2021, arXiv 2011.13456, (33).
 struct vp_sde {
     double beta_min = 0.1;
     double beta_max = 20.0;
@@ -96,7 +96,7 @@ struct sub_vp_sde {
     {
         return (base.exact_beta(t) * -expm1(scaled(-base.exponent(t), 1))).high;
     }
-    /// sigma / alpha = 1 / alpha - alpha, so that 1 / alpha = r + sqrt(r^2 + 1), r = ratio / 2; that of base is sqrt(ratio / alpha)
+    /// sigma / alpha = 1 / alpha - alpha: 1 / alpha = r + sqrt(r^2 + 1), r = ratio / 2; base has sqrt(ratio / alpha)
     constexpr double time(double ratio) const
     {
         double_double const r = scaled(detail::allowed_ratio(ratio, "sub_vp_sde::time"), -1);
@@ -187,8 +187,8 @@ struct log_snr_cosine {
     friend constexpr bool operator==(log_snr_cosine const&, log_snr_cosine const&) = default;
 };
 
-/// Wuerstchen's cosine: alpha-bar = cos((u + s) / (1 + s) pi / 2)^2 / cos(s / (1 + s) pi / 2)^2 within [0.0001, 0.9999], with
-/// u = t^scaler, and 1 - (1 - t)^scaler for scaler > 1. diffusers, DDPMWuerstchenScheduler.
+/// Wuerstchen's cosine: alpha-bar = cos((u + s) / (1 + s) pi / 2)^2 / cos(s / (1 + s) pi / 2)^2 within
+/// [0.0001, 0.9999], with u = t^scaler, and 1 - (1 - t)^scaler for scaler > 1. diffusers, DDPMWuerstchenScheduler.
 struct log_snr_wuerstchen {
     double s = 0.008;
     double scaler = 1.0;
@@ -205,8 +205,8 @@ struct log_snr_wuerstchen {
     friend constexpr bool operator==(log_snr_wuerstchen const&, log_snr_wuerstchen const&) = default;
 };
 
-/// l = -2 log tan(a + t (b - a)) + 2 log(noise_d / image_d), a = atan e^(-max/2), b = atan e^(-min/2). Hoogeboom et al. 2023,
-/// arXiv 2301.11093, algorithm 1 and (4).
+/// l = -2 log tan(a + t (b - a)) + 2 log(noise_d / image_d), a = atan e^(-max/2), b = atan e^(-min/2). Hoogeboom et al.
+/// 2023, arXiv 2301.11093, algorithm 1 and (4).
 struct log_snr_simple_cosine {
     double min = -15.0;
     double max = 15.0;
@@ -232,8 +232,8 @@ struct vdm_fixed_linear {
     friend constexpr bool operator==(vdm_fixed_linear const&, vdm_fixed_linear const&) = default;
 };
 
-/// alpha = cos(pi t / 2), sigma = sin(pi t / 2): the cosine path of flow matching, SiT's GVP and, with the angle pi t / 2 as
-/// the network's time, TrigFlow. Source: Albergo & Vanden-Eijnden 2023, arXiv 2209.15571; Lu & Song 2024, arXiv 2410.11081.
+/// alpha = cos(pi t / 2), sigma = sin(pi t / 2): the cosine path of flow matching, SiT's GVP; TrigFlow's, where the
+/// angle is the network's time. Source: Albergo & Vanden-Eijnden 2023, arXiv 2209.15571; Lu & Song 2024, 2410.11081.
 struct trigonometric_path {
     constexpr noise_level level(double t) const
     {

@@ -36,8 +36,8 @@ inline ve_ladder make_ve_ladder(std::size_t T, double sigma_min = 0.01, double s
 }
 
 /// The noise levels u_0 > u_1 > ... > u_M = 0 of the improved DDPM in EDM's form,
-/// u_{j-1} = sqrt((u_j^2 + 1) / max(f_{j-1} / f_j, C_1) - 1), f_j = sin^2(pi / 2 j / (M (1 + C_2))).
-/// Source: Karras et al. 2022, arXiv 2206.00364, table 1. Throws std::invalid_argument unless M >= 1, 0 < C_1 < 1 and C_2 > 0.
+/// u_{j-1} = sqrt((u_j^2 + 1) / max(f_{j-1} / f_j, C_1) - 1), f_j = sin^2(pi / 2 j / (M (1 + C_2))). Source: Karras et
+/// al. 2022, arXiv 2206.00364, table 1. Throws std::invalid_argument unless M >= 1, 0 < C_1 < 1 and C_2 > 0.
 inline std::vector<double> iddpm_levels(std::size_t M = 1000, double C_1 = 0.001, double C_2 = 0.008)
 {
     require(M >= 1 && M <= 10000, "iddpm_levels", "M", M, "it must lie in [1, 10000]");

@@ -55,8 +55,8 @@ inline noise_level variance_preserving_level(double ratio)
 ///     time(ratio)    the time at which sigma / alpha = ratio, the inverse; a ratio beyond the ends gives the end
 ///     final_time()   the time of the noisiest level
 ///
-/// sigma / alpha rises with t. A path of T discrete times (a table) also has T(): its times are 0 to T - 1, and level takes
-/// doubles between them.
+/// sigma / alpha rises with t. A path of T discrete times (a table) also has T(): its times are 0 to T - 1, and level
+/// takes doubles between them.
 template <class Path>
 concept noise_path = requires(Path const& path, double t) {
     { path.level(t) } -> std::convertible_to<noise_level>;

@@ -12,8 +12,8 @@
 
 namespace alphabar {
 
-// On the paths here and in continuous.hpp, unless they say otherwise, times lie in [0, 1]: std::invalid_argument is thrown
-// outside, and by `time` unless the ratio sigma / alpha >= 0; an infinite one gives final_time.
+// On the paths here and in continuous.hpp, unless they say otherwise, times lie in [0, 1]: std::invalid_argument is
+// thrown outside, and by `time` unless the ratio sigma / alpha >= 0; an infinite one gives final_time.
 
 namespace detail {
 constexpr double unit_time(double t, std::string_view function)
@@ -44,8 +44,8 @@ struct rectified_flow {
     friend constexpr bool operator==(rectified_flow, rectified_flow) = default;
 };
 
-/// alpha = 1, sigma = t: noise is added to the data as it is. The ends are EDM's unless given; t may lie beyond them, and
-/// must be finite and at least 0.
+/// alpha = 1, sigma = t: noise is added to the data as it is. The ends are EDM's unless given; t may lie beyond them,
+/// and must be finite and at least 0.
 ///
 /// Source: Karras et al. 2022, arXiv 2206.00364, table 1; Song et al. 2021, arXiv 2011.13456, section 3.4.
 struct variance_exploding {
