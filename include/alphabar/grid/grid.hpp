@@ -109,23 +109,14 @@ double first_time(noise_path auto const& path)
         return table_path<decltype(path)> ? 0.0 : 0.001 * path.final_time();
 }
 
-namespace detail {
-template <class Path>
-inline constexpr bool is_flow = std::is_same_v<Path, rectified_flow const&>;
-}
-
 /// What networks of the path usually predict: flow on rectified flow, epsilon elsewhere.
-constexpr prediction usual_prediction(noise_path auto const& path)
-{
-    return detail::is_flow<decltype(path)> ? prediction::flow : prediction::epsilon;
-}
+constexpr prediction usual_prediction(noise_path auto const&) { return prediction::epsilon; }
+constexpr prediction usual_prediction(rectified_flow const&) { return prediction::flow; }
 
 /// The noise level in which users speak of a path, and in which sigma grids are spaced: sigma / alpha; on rectified
 /// flow, where that is infinite at the start, sigma itself.
-double sigma_of(noise_path auto const& path, noise_level level)
-{
-    return detail::is_flow<decltype(path)> ? level.sigma : sigma_ratio(level);
-}
+constexpr double sigma_of(noise_path auto const&, noise_level level) { return sigma_ratio(level); }
+constexpr double sigma_of(rectified_flow const&, noise_level level) { return level.sigma; }
 
 /// One call of a grid.
 struct grid_point {
@@ -139,18 +130,18 @@ grid_point point_at_time(noise_path auto const& path, double time) { return {tim
 
 /// The point of the path at this `sigma_of`. On a table the level is exact also between and beyond its entries; the
 /// time is interpolated and stays in [0, T - 1].
-grid_point point_at_sigma(noise_path auto const& path, double sigma)
+grid_point point_at_sigma(noise_path auto const& path, double sigma) { return point_at_time(path, path.time(sigma)); }
+grid_point point_at_sigma(table_path auto const& path, double sigma)
 {
-    if constexpr (table_path<decltype(path)>)
-        return {path.time(sigma), variance_preserving_level(sigma)};
-    else
-        return point_at_time(path, detail::is_flow<decltype(path)> ? sigma : path.time(sigma));
+    return {path.time(sigma), variance_preserving_level(sigma)};
 }
+inline grid_point point_at_sigma(rectified_flow const& path, double sigma) { return point_at_time(path, sigma); }
 
 /// The point of the path at this sigma / alpha, which may be infinite where the path ends at alpha = 0.
-grid_point point_at_ratio(noise_path auto const& path, double ratio)
+grid_point point_at_ratio(noise_path auto const& path, double ratio) { return point_at_sigma(path, ratio); }
+inline grid_point point_at_ratio(rectified_flow const& path, double ratio)
 {
-    return point_at_sigma(path, detail::is_flow<decltype(path)> ? path.time(ratio) : ratio);
+    return point_at_time(path, path.time(ratio));
 }
 
 /// Where a grid of the path ends.

@@ -35,7 +35,7 @@ constexpr std::uint64_t divide_to_even(std::uint64_t numerator, std::uint64_t de
 constexpr double real(std::size_t n) { return static_cast<double>(n); }
 
 /// time(i), i = 0 ... n - 1
-std::vector<double> times_of(std::size_t n, auto const& time)
+std::vector<double> sequence(std::size_t n, auto const& time)
 {
     std::vector<double> times(n);
     for (std::size_t i = 0; i < n; ++i)
@@ -44,7 +44,7 @@ std::vector<double> times_of(std::size_t n, auto const& time)
 }
 
 /// The grid of the times(T) of a table.
-auto table_grid(auto times, final_level end, std::string_view function)
+auto grid_on_table(auto times, final_level end, std::string_view function)
 {
     return [=](table_path auto const& path) -> grid {
         return list_of(times(path.T()), coordinate::time, end, function)(path);
@@ -79,7 +79,7 @@ inline std::vector<double> leading_times(std::size_t T, std::size_t n, spacing_o
     std::size_t const stride = T / (n + low);
     require(top * stride + o.steps_offset < T, "leading_grid", "steps_offset", o.steps_offset,
             "the first time must be at most T - 1");
-    return detail::times_of(n, [&](std::size_t i) { return (top - i) * stride + o.steps_offset; });
+    return detail::sequence(n, [&](std::size_t i) { return (top - i) * stride + o.steps_offset; });
 }
 
 /// The N times round(T (N - i) / N) - 1, i = 0 ... N - 1: from T - 1 down.
@@ -89,9 +89,9 @@ inline std::vector<double> trailing_times(std::size_t T, std::size_t n, spacing_
 {
     require(n >= 1 && n <= T, "trailing_grid", "the number of steps", n, "it must lie in [1, T]");
     if (o.rounding == arithmetic::exact)
-        return detail::times_of(n, [&](std::size_t i) { return detail::divide_to_even(T * (n - i), n) - 1; });
+        return detail::sequence(n, [&](std::size_t i) { return detail::divide_to_even(T * (n - i), n) - 1; });
     double const step = detail::real(T) / detail::real(n), delta = (detail::real(T) - step) - detail::real(T);
-    return detail::times_of(static_cast<std::size_t>(std::ceil(detail::real(T) / step)), [&](std::size_t i) {
+    return detail::sequence(static_cast<std::size_t>(std::ceil(detail::real(T) / step)), [&](std::size_t i) {
         return std::nearbyint(detail::real(T) + detail::real(i) * delta) -
                1.0; // numpy.arange(T, 0, -T / n).round() - 1
     });
@@ -106,7 +106,7 @@ inline std::vector<double> linspace_times(std::size_t T, std::size_t n, spacing_
             n, "it must lie in [1, T]");
     bool const exact = o.rounding == arithmetic::exact;
     double const last = detail::real(T - 1), step = last / detail::real(std::max<std::size_t>(intervals, 1));
-    return detail::times_of(n, [&](std::size_t k) {
+    return detail::sequence(n, [&](std::size_t k) {
         std::size_t const i = intervals - k;
         if (exact && o.rounded && intervals > 0)
             return static_cast<double>(detail::divide_to_even(i * (T - 1), intervals));
@@ -119,7 +119,7 @@ inline std::vector<double> linspace_times(std::size_t T, std::size_t n, spacing_
 /// `leading_times` of a table. See there.
 inline auto leading_grid(std::size_t n, spacing_options const& o = {})
 {
-    return detail::table_grid([=](std::size_t T) { return leading_times(T, n, o); }, o.end, "leading_grid");
+    return detail::grid_on_table([=](std::size_t T) { return leading_times(T, n, o); }, o.end, "leading_grid");
 }
 
 /// `trailing_times` and `linspace_times` of a table; on a continuous path N equal intervals of time from the final time
@@ -169,9 +169,9 @@ auto indexed_grid(std::size_t n, auto law, std::string_view function, final_leve
 {
     auto const times = [=](std::size_t T) {
         require(n >= 1 && n <= T, function, "the number of steps", n, "it must lie in [1, T]");
-        return detail::times_of(n, [&](std::size_t i) { return law(T, i); });
+        return detail::sequence(n, [&](std::size_t i) { return law(T, i); });
     };
-    return detail::table_grid(times, end, function);
+    return detail::grid_on_table(times, end, function);
 }
 
 /// The times T - 1 - floor(i T / N) (ComfyUI's and the WebUI's "simple"); NumPy's form cuts i (T / N) in doubles.
@@ -239,7 +239,7 @@ inline auto respaced_grid(std::string sections)
         std::vector<std::size_t> const kept = kept_times(T, sections);
         return std::vector<double>(kept.rbegin(), kept.rend());
     };
-    return detail::table_grid(times, final_level::zero, "respaced_grid");
+    return detail::grid_on_table(times, final_level::zero, "respaced_grid");
 }
 
 /// These times, descending.

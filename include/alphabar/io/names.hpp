@@ -103,11 +103,10 @@ inline auto webui_timesteps_grid(std::size_t n)
     };
 }
 
-inline sigma_range through(sigma_range range, final_level end = final_level::zero)
+inline sigma_range through(sigma_range range, final_level end)
 {
-    range.through_end = true;
     range.end = end;
-    return range;
+    return through(range);
 }
 inline sigma_range rounding(sigma_range range, bool round)
 {

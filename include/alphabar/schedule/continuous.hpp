@@ -15,19 +15,19 @@ namespace alphabar {
 /// The variance-preserving SDE in EDM's form: scale = alpha = e^(-y/2) and sigma / alpha = sqrt(e^y - 1) with
 /// y = beta_d t^2 / 2 + beta_min t = -log alpha_bar. Source: Karras et al. 2022, arXiv 2206.00364, table 1.
 template <class Number>
-struct basic_edm_vp {
+struct vp_form {
     Number beta_d = 19.9;
     Number beta_min = 0.1;
 
     constexpr double_double exponent(double_double t) const { return t * (scaled(beta_d * t, -1) + beta_min); }
     /// sigma / alpha, EDM's sigma
-    constexpr double sigma_ratio(double t) const { return exact_sigma_ratio(detail::unit_time(t, "edm_vp")).high; }
+    constexpr double sigma_ratio(double t) const { return exact_sigma_ratio(detail::in_unit(t, "edm_vp")).high; }
     /// The same, not yet rounded, also beyond t = 1.
     constexpr double_double exact_sigma_ratio(double_double t) const { return sqrt(expm1(exponent(t))); }
     constexpr double scale(double t) const { return level(t).alpha; }
     constexpr noise_level level(double t) const
     {
-        double_double const y = exponent(detail::unit_time(t, "edm_vp"));
+        double_double const y = exponent(detail::in_unit(t, "edm_vp"));
         return {exp(scaled(-y, -1)).high, sqrt(-expm1(-y)).high};
     }
     constexpr double time(double ratio) const { return ratio >= sigma_ratio(1.0) ? 1.0 : unbounded_time(ratio); }
@@ -39,9 +39,9 @@ struct basic_edm_vp {
         return y.high == 0.0 ? 0.0 : (scaled(y, 1) / (sqrt(b * b + scaled(beta_d * y, 1)) + b)).high;
     }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(basic_edm_vp const&, basic_edm_vp const&) = default;
+    friend constexpr bool operator==(vp_form const&, vp_form const&) = default;
 };
-using edm_vp = basic_edm_vp<double>;
+using edm_vp = vp_form<double>;
 
 /// The same by beta(t) = beta_min + t (beta_max - beta_min): alpha = e^L, alpha^2 + sigma^2 = 1,
 /// L = -t^2 (beta_max - beta_min) / 4 - t beta_min / 2. Source: Song et al. 2021, arXiv 2011.13456, (33).
@@ -58,7 +58,7 @@ struct vp_sde {
     constexpr double half_log_snr(double t) const { return 0.5 * log_snr(t); }
     /// sigma / alpha
     constexpr double sigma_ratio(double t) const { return sqrt(expm1(exponent(t))).high; }
-    constexpr noise_level level(double t) const { return form().level(detail::unit_time(t, "vp_sde")); }
+    constexpr noise_level level(double t) const { return form().level(detail::in_unit(t, "vp_sde")); }
     constexpr double time(double ratio) const { return form().time(detail::allowed_ratio(ratio, "vp_sde::time")); }
     constexpr double final_time() const { return 1.0; }
     /// d alpha / dt = -beta alpha / 2, d sigma / dt = beta alpha^2 / (2 sigma), infinite at t = 0; g^2 = beta.
@@ -74,13 +74,10 @@ struct vp_sde {
     /// beta and -log alpha_bar, not yet rounded
     constexpr double_double exact_beta(double t) const
     {
-        return beta_min + detail::unit_time(t, "vp_sde") * form().beta_d;
+        return beta_min + detail::in_unit(t, "vp_sde") * form().beta_d;
     }
-    constexpr double_double exponent(double t) const { return form().exponent(detail::unit_time(t, "vp_sde")); }
-    constexpr basic_edm_vp<double_double> form() const
-    {
-        return {double_double::exact_sum(beta_max, -beta_min), beta_min};
-    }
+    constexpr double_double exponent(double t) const { return form().exponent(detail::in_unit(t, "vp_sde")); }
+    constexpr vp_form<double_double> form() const { return {double_double(beta_max) - beta_min, beta_min}; }
 };
 
 /// The sub-VP SDE: alpha = e^L, sigma = 1 - e^2L, squared diffusion beta (1 - e^4L). Ibid., (36), (38), section 3.4.
@@ -115,7 +112,7 @@ struct ve_sde {
     constexpr double sigma(double t) const { return exact_sigma(t).high; }
     constexpr double log_sigma(double t) const
     {
-        return (log(sigma_min) + detail::unit_time(t, "ve_sde") * log_range()).high;
+        return (log(sigma_min) + detail::in_unit(t, "ve_sde") * log_range()).high;
     }
     /// sigma sqrt(2 log(sigma_max / sigma_min))
     constexpr double diffusion(double t) const { return (exact_sigma(t) * sqrt(scaled(log_range(), 1))).high; }
@@ -135,7 +132,7 @@ struct ve_sde {
     /// sigma, not yet rounded
     constexpr double_double exact_sigma(double_double t) const
     {
-        return detail::unit_time(t.high, "ve_sde") == 1.0 ? sigma_max : sigma_min * exp(t * log_range());
+        return detail::in_unit(t.high, "ve_sde") == 1.0 ? sigma_max : sigma_min * exp(t * log_range());
     }
 };
 
@@ -146,10 +143,10 @@ struct log_snr_path {
     LogSnr function{};
 
     /// log(alpha^2 / sigma^2), infinite where sigma or alpha is 0
-    constexpr double log_snr(double t) const { return function.exact(detail::unit_time(t, "log_snr_path")).high; }
+    constexpr double log_snr(double t) const { return function.exact(detail::in_unit(t, "log_snr_path")).high; }
     constexpr noise_level level(double t) const
     {
-        double_double const l = function.exact(detail::unit_time(t, "log_snr_path"));
+        double_double const l = function.exact(detail::in_unit(t, "log_snr_path"));
         return {sqrt(logistic(l)).high, sqrt(logistic(-l)).high};
     }
     /// By bisection, to the last bit of t or 2^-60.
@@ -178,7 +175,7 @@ struct log_snr_cosine {
     double s = 0.008;
     constexpr double_double exact(double_double t) const
     {
-        auto const [sine, cosine] = sin_cos_half_pi((t + s) / double_double::exact_sum(1.0, s));
+        auto const [sine, cosine] = sin_cos_half_pi((t + s) / (1.0 + double_double(s)));
         if (cosine.high <= 0.0)
             return -std::numeric_limits<double>::infinity();
         double_double const tangent = sine / cosine, square = tangent * tangent;
@@ -194,12 +191,11 @@ struct log_snr_wuerstchen {
     double scaler = 1.0;
     constexpr double_double exact(double_double t) const
     {
-        double_double const base = scaler > 1.0 ? 1.0 - t : t, width = double_double::exact_sum(1.0, s), low(1e-4),
-                            high(0.9999);
+        double_double const base = scaler > 1.0 ? 1.0 - t : t, width = 1.0 + double_double(s);
         double_double const raised = base.high <= 0.0 || scaler == 1.0 ? base : pow(base, scaler);
         double_double const u = scaler > 1.0 ? 1.0 - raised : raised;
         double_double const ratio = cos_half_pi((u + s) / width) / cos_half_pi(s / width), square = ratio * ratio;
-        double_double const bar = square < low ? low : high < square ? high : square;
+        double_double const low(0.0001), high(0.9999), bar = square < low ? low : high < square ? high : square;
         return log(bar / (1.0 - bar));
     }
     friend constexpr bool operator==(log_snr_wuerstchen const&, log_snr_wuerstchen const&) = default;
@@ -227,7 +223,7 @@ struct vdm_fixed_linear {
     double gamma_max = 5.0;
     constexpr double_double exact(double_double t) const
     {
-        return -(gamma_min + double_double::exact_sum(gamma_max, -gamma_min) * t);
+        return -(gamma_min + (double_double(gamma_max) - gamma_min) * t);
     }
     friend constexpr bool operator==(vdm_fixed_linear const&, vdm_fixed_linear const&) = default;
 };
@@ -237,7 +233,7 @@ struct vdm_fixed_linear {
 struct trigonometric_path {
     constexpr noise_level level(double t) const
     {
-        auto const [sine, cosine] = sin_cos_half_pi(detail::unit_time(t, "trigonometric_path"));
+        auto const [sine, cosine] = sin_cos_half_pi(detail::in_unit(t, "trigonometric_path"));
         return {cosine.high, sine.high};
     }
     constexpr path_slope slope(double t) const

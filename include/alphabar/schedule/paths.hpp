@@ -16,7 +16,7 @@ namespace alphabar {
 // thrown outside, and by `time` unless the ratio sigma / alpha >= 0; an infinite one gives final_time.
 
 namespace detail {
-constexpr double unit_time(double t, std::string_view function)
+constexpr double in_unit(double t, std::string_view function)
 {
     require(!is_nan(t) && t >= 0.0 && t <= 1.0, function, "t", t, "it must lie in [0, 1]");
     return t;
@@ -32,12 +32,11 @@ constexpr double allowed_ratio(double ratio, std::string_view function)
 ///
 /// Source: Liu, Gong & Liu 2023, arXiv 2209.03003, (1); Lipman et al. 2023, arXiv 2210.02747, section 4.1.
 struct rectified_flow {
-    constexpr noise_level level(double t) const { return {1.0 - detail::unit_time(t, "rectified_flow::level"), t}; }
-    /// ratio / (1 + ratio)
-    constexpr double time(double ratio) const
+    constexpr noise_level level(double t) const { return {1.0 - detail::in_unit(t, "rectified_flow::level"), t}; }
+    /// r / (1 + r)
+    constexpr double time(double r) const
     {
-        return detail::allowed_ratio(ratio, "rectified_flow::time") < 1.0 ? ratio / (1.0 + ratio)
-                                                                          : 1.0 / (1.0 + 1.0 / ratio);
+        return detail::allowed_ratio(r, "rectified_flow::time") < 1.0 ? r / (1.0 + r) : 1.0 / (1.0 + 1.0 / r);
     }
     constexpr path_slope slope(double) const { return {-1.0, 1.0}; }
     constexpr double final_time() const { return 1.0; }
@@ -76,7 +75,7 @@ struct polynomial_flow {
 
     noise_level level(double t) const
     {
-        double const alpha = std::pow(1.0 - detail::unit_time(t, "polynomial_flow::level"), n);
+        double const alpha = std::pow(1.0 - detail::in_unit(t, "polynomial_flow::level"), n);
         return {alpha, t == 1.0 ? 1.0 : -std::expm1(n * std::log1p(-t))};
     }
     path_slope slope(double t) const
@@ -84,10 +83,10 @@ struct polynomial_flow {
         double const rate = n * std::pow(1.0 - t, n - 1.0);
         return {-rate, rate};
     }
-    /// 1 - (1 + ratio)^(-1 / n)
-    double time(double ratio) const
+    /// 1 - (1 + r)^(-1 / n)
+    double time(double r) const
     {
-        return -std::expm1(-std::log1p(detail::allowed_ratio(ratio, "polynomial_flow::time")) / n);
+        return -std::expm1(-std::log1p(detail::allowed_ratio(r, "polynomial_flow::time")) / n);
     }
     double final_time() const { return 1.0; }
     friend constexpr bool operator==(polynomial_flow const&, polynomial_flow const&) = default;
@@ -95,10 +94,7 @@ struct polynomial_flow {
 
 /// alpha = 1 - t, sigma = sqrt(1 - alpha^2). Source: flow_matching's LinearVPScheduler.
 struct linear_vp {
-    noise_level level(double t) const
-    {
-        return {1.0 - detail::unit_time(t, "linear_vp::level"), std::sqrt(t * (2.0 - t))};
-    }
+    noise_level level(double t) const { return {1.0 - detail::in_unit(t, "linear_vp::level"), std::sqrt(t * (2 - t))}; }
     path_slope slope(double t) const { return {-1.0, (1.0 - t) / level(t).sigma}; }
     double time(double ratio) const
     {
