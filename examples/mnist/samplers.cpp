@@ -5,11 +5,10 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>

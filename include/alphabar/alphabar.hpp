@@ -76,7 +76,6 @@
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/er_sde.hpp>
@@ -84,7 +83,6 @@
 #include <alphabar/sampler/executor.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/guided.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/likelihood.hpp>
 #include <alphabar/sampler/lower.hpp>
@@ -100,6 +98,7 @@
 #include <alphabar/sampler/sde.hpp>
 #include <alphabar/sampler/serialise.hpp>
 #include <alphabar/sampler/singlestep.hpp>
+#include <alphabar/sampler/solver.hpp>
 #include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <alphabar/schedule/betas.hpp>

@@ -15,7 +15,7 @@
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
-#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/rescale.hpp>

@@ -7,7 +7,6 @@
 #include <alphabar/sampler/adams.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/pndm.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/two_stage.hpp>

@@ -4,8 +4,8 @@
 #include "sampler.hpp"
 
 #include <alphabar/grid/sigmas.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 
 #include <algorithm>
 #include <limits>

@@ -7,9 +7,9 @@
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/sde.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/paths.hpp>

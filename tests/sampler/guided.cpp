@@ -11,8 +11,8 @@
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/sample.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <support/guided.hpp>
 
 #include <doctest/doctest.h>

@@ -6,10 +6,9 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/sa_solver.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <alphabar/sampler/unipc.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>

@@ -30,7 +30,7 @@ TEST_CASE("a jump is the forward process, on every path")
 {
     for (path_kind kind : support::all_paths) {
         noise_level const low = support::level_at(kind, 1.0), high = support::level_at(kind, -1.0);
-        plan const p = repaint({{3, high, low}, {0, low, high}});
+        plan const p = repaint_along({{3, high, low}, {0, low, high}});
         stage const& up = p.stages[1];
         CHECK(!up.calls);
         CHECK(up.x[x] * low.alpha == Approx(high.alpha));

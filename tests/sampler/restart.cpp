@@ -2,7 +2,7 @@
 #include <alphabar/sampler/restart.hpp>
 
 #include <alphabar/grid/spacing.hpp>
-#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <doctest/doctest.h>
 #include <support/convergence.hpp>
 #include <support/lambda_path.hpp>

@@ -4,7 +4,7 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/heun.hpp>
+#include <alphabar/sampler/two_stage.hpp>
 #include <support/solver_test.hpp>
 
 #include <cmath>

@@ -5,10 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <cmath>
-#include <cstddef>
-#include <limits>
-
 namespace alphabar {
 
 /// g = c + (w - 1) (D_orth + eta D_par) with D = c - u + momentum (the D of before), D <- D min(1, radius / |D|), D_par its part along

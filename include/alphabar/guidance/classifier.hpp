@@ -7,9 +7,6 @@
 #include <alphabar/process/prediction.hpp>
 #include <alphabar/process/times.hpp>
 
-#include <cmath>
-#include <vector>
-
 namespace alphabar {
 
 /// out = the prediction with epsilon - s sigma G in place of epsilon, G the gradient of log p(y | x_t) at x_t. For epsilon this is

@@ -5,9 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <array>
-#include <cstddef>
-
 namespace alphabar {
 
 /// g = u + w_i (i - u) + w_c (c - i), c by text and image, i by the image alone. Predictions: c, i, u.

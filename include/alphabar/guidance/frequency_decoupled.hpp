@@ -11,12 +11,6 @@
 #include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/rescale.hpp>
 
-#include <algorithm>
-#include <cstddef>
-#include <tuple>
-#include <utility>
-#include <vector>
-
 namespace alphabar {
 
 /// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (outside them c).

@@ -8,12 +8,16 @@
 #include <alphabar/core/per_sample.hpp>
 #include <alphabar/core/tensor.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <limits>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace alphabar {
 

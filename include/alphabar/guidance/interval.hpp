@@ -6,9 +6,6 @@
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
-#include <cmath>
-#include <limits>
-
 namespace alphabar {
 
 /// The steps k of N with floor(start N) <= k < floor(stop N), 0 <= start <= stop <= 1, as diffusers counts.

@@ -5,8 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <cmath>
-
 namespace alphabar {
 
 /// g = u + (1 + (w - 1) exp(-alpha |c - u| / |u|)) (c - u), norms of a sample; form `excess`: c + w exp(...) (c - u). c where u = 0.

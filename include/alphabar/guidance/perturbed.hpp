@@ -6,8 +6,6 @@
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/guidance/interval.hpp>
 
-#include <algorithm>
-
 namespace alphabar {
 
 /// g = u + w (c - u) + s (c - p), each term in its window of steps. Predictions: c, u, p; p of a network whose attention is the identity

@@ -5,9 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <cmath>
-#include <cstddef>
-
 namespace alphabar {
 
 /// g' = (phi std(c) / std(g) + 1 - phi) g, g by `rule`, std within each sample; phi in [0, 1]. g where it is constant. No pass more:

@@ -5,8 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <cmath>
-
 namespace alphabar {
 
 /// Classifier-free guidance with u projected on the first right singular vector of the rows (c, u). Predictions: c, u.

@@ -5,8 +5,6 @@
 
 #include <alphabar/guidance/guide.hpp>
 
-#include <cstddef>
-
 namespace alphabar {
 
 /// g = a u + w (c - a u), a = <c, u> / (<u, u> + 1e-8): a u is the multiple of u closest to c. 0 in the first `zero_steps` steps.

@@ -10,12 +10,10 @@
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/langevin.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
@@ -267,7 +265,7 @@ inline plan pndm_plan(plan_input const& in)
         else
             calls.push_back({t, level(t), level(t), level(t - stride)});
     }
-    return every_call_a_step(pndm(calls, prk, {.predicts = prediction_of(c)}));
+    return every_call_a_step(pndm_along(calls, prk, {.predicts = prediction_of(c)}));
 }
 
 /// The class divides by alpha = 1e-8 where alpha is 0, and so ignores its first call.
@@ -372,7 +370,7 @@ inline plan repaint_plan(plan_input const& in)
     network_form network{.predicts = prediction::epsilon};
     if (c.flag("clip_sample"))
         network.operation = {.what = x0_operation::kind::clip, .bound = 1.0};
-    plan p = repaint(moves, {.network = network, .eta = c.number("eta")});
+    plan p = repaint_along(moves, {.network = network, .eta = c.number("eta")});
     for (std::size_t i = 0; i < ends.size(); ++i)
         p.stages[i].ends_step = ends[i];
     return p;
@@ -506,8 +504,9 @@ inline plan two_call_plan(two_stage_options const& method, diffusers_grid const&
             for (stage& s : step.stages)
                 s.x = slots::x;
         } else {
-            step = two_stage(one, without_churn(one), method,
-                             [&](double ratio) { return grid_point{after, {1.0, ratio}}; });
+            grid_on_path here{one};
+            here.path.at_ratio = [&](double ratio) { return grid_point{after, {1.0, ratio}}; };
+            step = two_stage.solve(here, method);
         }
         for (stage& s : step.stages) {
             s.ends_step = true;
@@ -537,7 +536,11 @@ inline plan kdpm2_plan(plan_input const& in)
 inline plan dpm_sde_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    return two_call_plan({.network = ve_network_of(c), .eta = 1.0, .noisy_middle = true, .noise_scale = step.s_noise},
+    return two_call_plan({.network = ve_network_of(c),
+                          .eta = 1.0,
+                          .form = memory_form::x_0,
+                          .noisy_middle = true,
+                          .noise_scale = step.s_noise},
                          g, sigma_path::exploding, step.begin_index);
 }
 

@@ -13,12 +13,10 @@
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/deis.hpp>
 #include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/heun.hpp>
 #include <alphabar/sampler/pndm.hpp>
 #include <alphabar/sampler/restart.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>

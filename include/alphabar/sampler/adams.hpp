@@ -4,16 +4,7 @@
 // DPM-Solver++, DEIS, UniPC, SA-Solver, LMS and PLMS are lists of orders and a rule.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <algorithm>
-#include <cstddef>
-#include <span>
-#include <vector>
+#include <alphabar/sampler/solver.hpp>
 
 namespace alphabar {
 
@@ -43,9 +34,8 @@ struct adams_options {
 ///
 /// The anchor holds what both share, y' = a x + c z, so no old noise is needed.
 ///
-/// Throws std::invalid_argument where the lists do not have one entry a step, where an order is not
-/// in [1, 8] or asks for more memories than there are, and as `check`, `make_transition`,
-/// `integral` and `network_call` do.
+/// Throws std::invalid_argument where the lists do not have one entry a step, where an order is not in [1, 8] or asks
+/// for more memories than there are, and as `check`, `make_transition`, `integral` and `network_call` do.
 inline plan adams(grid const& g, network_form const& form_of_network, adams_options const& o)
 {
     using namespace slots;
@@ -67,8 +57,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     for (std::size_t i = o.first; i < n; ++i)
         steps[i] = make_transition(g.levels[i], g.levels[i + 1], o.form, o.tau.empty() ? 0.0 : o.tau[i]);
 
-    // the integral of step i by the memories of the calls newest, newest - 1, ..., `newest` being
-    // this stage's m(0)
+    // the integral of step i by the memories of the calls newest, newest - 1, ..., `newest` being this stage's m(0)
     auto const drift = [&](std::size_t i, std::size_t newest, unsigned count, step_weights weigh) {
         require(count >= 1 && count <= max_nodes && count <= newest - o.first + 1, "adams", "an order", count,
                 "it must lie in [1, 8] and not ask for more memories than there are");
@@ -85,8 +74,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
         return i > o.first && i < n && !o.corrector.empty() && o.corrector[i] > 0;
     };
 
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels[o.first]), .heads = network.predicts_variance ? 2u : 1u};
+    plan p = empty_plan(network, g.levels[o.first]);
     p.stages.reserve(o.split ? 2 * n : n);
     for (std::size_t i = o.first; i < n; ++i) {
         stage s = network_call(network, g.times[i], g.levels[i], o.form);
@@ -113,8 +101,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     return p;
 }
 
-/// The usual orders: as many memories as there are, at most `order`, and one for a step to sigma =
-/// 0 or from alpha = 0.
+/// The usual orders: as many memories as there are, at most `order`, and one for a step to sigma = 0 or from alpha = 0.
 inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::size_t first = 0)
 {
     check(g, "rising_orders");
@@ -126,10 +113,10 @@ inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::s
     return orders;
 }
 
-/// Lowers the last steps to the orders ..., 3, 2, 1 (the software's lower_order_final).
-inline void lower_final_orders(std::vector<unsigned>& orders)
+/// Lowers the last `most` steps to the orders ..., 3, 2, 1 (the software's lower_order_final).
+inline void lower_final_orders(std::vector<unsigned>& orders, std::size_t most = max_nodes)
 {
-    for (std::size_t left = 1; left <= orders.size(); ++left)
+    for (std::size_t left = 1; left <= std::min(orders.size(), most); ++left)
         orders[orders.size() - left] = std::min(orders[orders.size() - left], static_cast<unsigned>(left));
 }
 

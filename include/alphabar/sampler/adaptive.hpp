@@ -4,30 +4,15 @@
 #pragma once
 
 #include <alphabar/core/aligned.hpp>
-#include <alphabar/core/error.hpp>
 #include <alphabar/core/reduce.hpp>
 #include <alphabar/core/transform.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <numeric>
-#include <optional>
-#include <span>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace alphabar {
 

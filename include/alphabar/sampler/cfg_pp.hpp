@@ -3,16 +3,7 @@
 // CFG++: x_0 from the guided prediction, the noise from the unconditional one.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
 
 namespace alphabar {
 
@@ -46,7 +37,8 @@ struct cfg_pp_solver {
         double const chosen = o.eta.value_or(eta);
         require(chosen >= 0.0 && std::isfinite(chosen), "cfg_pp", "eta", chosen, "it must not be negative");
         auto const unconditional = [](pair_map const& map) { return (map.x * x + map.other * F(1)).pruned(); };
-        plan p{.stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = 2};
+        plan p = empty_plan(network, g.levels.front());
+        p.heads = 2;
         for (std::size_t i = 0; i < g.steps(); ++i) {
             noise_level const from = g.levels[i];
             auto const [down, up] = make_ancestral_step(from, g.levels[i + 1], chosen);

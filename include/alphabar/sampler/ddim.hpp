@@ -3,31 +3,15 @@
 // DDIM with any eta, and its inversion.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <string_view>
-#include <vector>
+#include <alphabar/sampler/solver.hpp>
 
 namespace alphabar {
 
-/// A plan without stages, for these steps. Throws std::invalid_argument where there are none.
-inline plan empty_plan(network_form const& network, std::vector<grid_step> const& steps, std::string_view function)
-{
-    require(!steps.empty(), function, "the number of steps", steps.size(), "at least 1 is needed");
-    return {
-        .stages = {}, .initial_scale = initial_scale(steps.front().from), .heads = network.predicts_variance ? 2u : 1u};
-}
-
 struct ddim_options {
     network_form network{};
-    double eta = 0.0;             ///< 0 the ODE, 1 the DDPM posterior
-    bool network_epsilon = false; ///< where x_0 is clipped, step along the network's own epsilon
-                                  ///< all the same (diffusers' default)
+    double eta = 0.0; ///< 0 the ODE, 1 the DDPM posterior
+    /// Where x_0 is clipped, step along the network's own epsilon all the same (diffusers' default).
+    bool network_epsilon = false;
     double noise_scale = 1.0;
 };
 
@@ -87,55 +71,28 @@ inline stage ancestral_stage(network_form const& network, grid_step const& step,
     return now;
 }
 
-/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. With alpha = 1 it is Euler's (eta = 0) and
-/// the ancestral one, on rectified flow Euler's in t. Source: Song et al. 2021, arXiv 2010.02502, (12) and (16); clipping
-/// as in guided-diffusion's ddim_sample.
+/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. Throws std::invalid_argument unless eta >=
+/// 0, and as they do.
 inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
 {
+    require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
     return ancestral_stage(network, step, make_ancestral_step(step.from, step.to, o.eta), o);
 }
 
-/// DDIM along these steps. Throws std::invalid_argument unless eta >= 0, and as `network_call`
-/// does.
-inline plan ddim(std::vector<grid_step> const& steps, ddim_options const& o = {})
-{
-    plan p = empty_plan(o.network, steps, "ddim");
-    require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
-    p.stages.reserve(steps.size());
-    for (grid_step const& step : steps)
-        p.stages.push_back(ddim_stage(o.network, step, o));
-    number_draws(p);
-    return p;
-}
+/// DDIM: `ddim_stage` at every step. With alpha = 1 it is Euler's method (eta = 0) and the ancestral one, on rectified flow
+/// Euler's in t. An inversion has eta = 0. Source: Song et al. 2021, arXiv 2010.02502, (12) and (16); clipping as in
+/// guided-diffusion's ddim_sample.
+inline constexpr solver_function ddim("ddim", [](std::vector<grid_step> const& steps, ddim_options const& o) {
+    return plan_of(o.network, steps, "ddim",
+                   [&](grid_step const& s, std::size_t) { return ddim_stage(o.network, s, o); });
+});
 
-/// DDIM on a grid. Throws std::invalid_argument unless eta >= 0, and as `check` and `network_call`
-/// do.
-inline plan ddim(grid const& g, ddim_options o = {})
-{
-    check(g, "ddim");
-    require(o.eta == 0.0 || g.direction != grid::course::up, "ddim", "eta", o.eta, "an inversion has no noise");
-    o.network = settled(o.network, g.usual);
-    return ddim(steps_of(g), o);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan ddim(Path const& path, Spec const& spec, ddim_options const& o = {})
-{
-    return ddim(make_grid(path, spec), o);
-}
-
-/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its
-/// noise. Each call is at the level that the state has. Throws as `ddim` does. Source: Dhariwal &
-/// Nichol 2021, arXiv 2105.05233, section F.
-inline plan ddim_inverse(grid const& g, ddim_options const& o = {})
-{
+/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its noise. Each call is at the
+/// level that the state has. Source: Dhariwal & Nichol 2021, arXiv 2105.05233, section F.
+inline constexpr solver_function ddim_inverse("ddim_inverse", [](grid const& g, ddim_options const& o) {
     plan p = ddim(g.direction == grid::course::up ? g : reversed(g), o);
     p.initial_scale = 1.0;
     return p;
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan ddim_inverse(Path const& path, Spec const& spec, ddim_options const& o = {})
-{
-    return ddim_inverse(make_grid(path, spec), o);
-}
+});
 
 } // namespace alphabar

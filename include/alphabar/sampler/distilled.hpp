@@ -3,16 +3,8 @@
 // Samplers of networks distilled to few steps: latent consistency models and trajectory consistency.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <cmath>
-#include <cstddef>
-#include <vector>
 
 namespace alphabar {
 
@@ -28,25 +20,16 @@ struct lcm_options {
 ///     c_skip = d^2 / (u^2 + d^2),  c_out = u / sqrt(u^2 + d^2),  u = timestep_scaling t,  d = sigma_data
 ///
 /// Throws as `network_call` does. Source: Luo et al. 2023, arXiv 2310.04378, section 4.1 and algorithm 3.
-inline plan lcm(std::vector<grid_step> const& steps, lcm_options const& o = {})
-{
+inline constexpr solver_function lcm("lcm", [](std::vector<grid_step> const& steps, lcm_options const& o) {
     using namespace slots;
     plan p = consistency(steps, {.network = o.network});
     for (std::size_t i = 0; i < steps.size(); ++i) {
         double const u = o.timestep_scaling * steps[i].time, root = std::hypot(u, o.sigma_data);
         double const skip = o.sigma_data / root, alpha = steps[i].to.alpha;
-        row& r = p.stages[i].x;
-        r += (alpha * skip * skip) * x + (alpha * (u / root - 1.0)) * m(0);
+        p.stages[i].x += (alpha * skip * skip) * x + (alpha * (u / root - 1.0)) * m(0);
     }
     return p;
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan lcm(Path const& path, Spec const& spec, lcm_options o = {})
-{
-    grid const g = make_grid(path, spec);
-    o.network = settled(o.network, g.usual);
-    return lcm(steps_of(g), o);
-}
+});
 
 struct tcd_options {
     network_form network{};
@@ -68,21 +51,15 @@ inline stage tcd_stage(network_form const& network, grid_step const& step, noise
 /// TCD, strategic stochastic sampling: for the next time t' of the grid, down to s = (1 - gamma) t' by DDIM, then up to
 /// t'. The last step goes to the end of the grid. Throws std::invalid_argument unless gamma lies in [0, 1], and as
 /// `tcd_stage` does. Source: Zheng et al. 2024, arXiv 2402.19159, algorithm 4.
-template <noise_path Path, grid_for<Path> Spec>
-plan tcd(Path const& path, Spec const& spec, tcd_options const& o = {})
-{
+inline constexpr solver_function tcd("tcd", [](grid_on_path const& g, tcd_options const& o) {
     require(o.gamma >= 0.0 && o.gamma <= 1.0, "tcd", "gamma", o.gamma, "it must lie in [0, 1]");
-    grid const g = make_grid(path, spec);
-    network_form const network = settled(o.network, g.usual);
-    plan p = empty_plan(network, steps_of(g), "tcd");
-    for (std::size_t i = 0; i < g.steps(); ++i) {
-        noise_level const to = g.levels[i + 1];
-        bool const inner = i + 1 < g.steps() && o.gamma > 0.0;
-        noise_level const s = inner ? noise_level(path.level((1.0 - o.gamma) * g.times[i + 1])) : to;
-        p.stages.push_back(tcd_stage(network, {g.times[i], g.levels[i], s}, to));
-    }
-    number_draws(p);
-    return p;
-}
+    require(o.gamma == 0.0 || g.path.at_time, "tcd", "gamma", o.gamma, "without a path it must be 0");
+    return plan_of(o.network, steps_of(g), "tcd", [&](grid_step step, std::size_t i) {
+        noise_level const to = step.to;
+        if (i + 1 < g.steps() && o.gamma > 0.0)
+            step.to = g.path.at_time((1.0 - o.gamma) * g.times[i + 1]).level;
+        return tcd_stage(o.network, step, to);
+    });
+});
 
 } // namespace alphabar

@@ -3,14 +3,7 @@
 // DPM-Solver and DPM-Solver++, multistep, orders 1 to 3, ODE and SDE.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/sampler/adams.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <optional>
-#include <vector>
 
 namespace alphabar {
 
@@ -29,21 +22,17 @@ struct dpm_options {
     std::size_t first = 0;       ///< the step at which the plan starts
 };
 
-/// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the
-/// curvature, and so order 2.
+/// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the curvature, and so order 2.
 inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment_rule::three_nodes::half_curvature};
 
-/// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to
-/// sigma = 0 has order 1.
+/// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to sigma = 0 has order 1.
 ///
-/// Order 3 is truly of order 3: exact moments, and a first step whose local error is O(h^3), at no
-/// more calls. For the shipped form set rule = shipped_3m and corrected_start = false.
+/// Order 3 is truly of order 3: exact moments, and a first step whose local error is O(h^3), at no more calls. For the
+/// shipped form set rule = shipped_3m and corrected_start = false.
 ///
-/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `adams` does.
-/// Source: Lu et al. 2022, arXiv 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm
-/// 2).
-inline plan dpm_multistep(grid const& g, dpm_options const& o = {})
-{
+/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `adams` does. Source: Lu et al. 2022, arXiv
+/// 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm 2).
+inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g, dpm_options const& o) {
     unsigned const order = o.order.value_or(2);
     double const eta = o.eta.value_or(0.0);
     require(order >= 1 && order <= 3, "dpm_multistep", "order", order, "it must be 1, 2 or 3");
@@ -56,25 +45,18 @@ inline plan dpm_multistep(grid const& g, dpm_options const& o = {})
                     .rule = o.rule.value_or(usual),
                     .noise_scale = o.noise_scale,
                     .first = o.first};
-    bool const few = o.lower_order_final && n < 15;
-    if (few && n > 1)
-        a.predictor[n - 2] = std::min(a.predictor[n - 2], 2u);
-    if (few || o.euler_at_final)
+    if (o.lower_order_final && n < 15)
+        lower_final_orders(a.predictor, 2);
+    if (o.euler_at_final)
         a.predictor[n - 1] = 1;
     if (order == 3 && o.corrected_start && o.first + 1 < n) {
         a.corrector.assign(n, 0);
         a.corrector[o.first + 1] = 2;
     }
     return adams(g, o.network, a);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpm_multistep(Path const& path, Spec const& spec, dpm_options const& o = {})
-{
-    return dpm_multistep(make_grid(path, spec), o);
-}
+});
 
-/// A name: what the options are where they are not given. Called as a function of (grid, options) or (path, spec,
-/// options).
+/// A name: what the options are where they are not given. Called as any solver.
 struct dpm_named {
     unsigned order;
     memory_form form;
@@ -82,20 +64,22 @@ struct dpm_named {
     std::optional<moment_rule> rule{};
     bool corrected_start = true;
 
-    plan operator()(grid const& g, dpm_options o = {}) const
+    plan operator()(grid const& g, dpm_options const& o = {}) const { return dpm_multistep(g, filled(o)); }
+    template <noise_path Path, grid_for<Path> Spec>
+    plan operator()(Path const& path, Spec const& spec, dpm_options const& o = {}) const
+    {
+        return dpm_multistep(path, spec, filled(o));
+    }
+
+private:
+    dpm_options filled(dpm_options o) const
     {
         o.order = o.order.value_or(order);
         o.form = o.form.value_or(form);
         o.eta = o.eta.value_or(eta);
-        if (!o.rule)
-            o.rule = rule;
+        o.rule = o.rule ? o.rule : rule;
         o.corrected_start = o.corrected_start && corrected_start;
-        return dpm_multistep(g, o);
-    }
-    template <noise_path Path, grid_for<Path> Spec>
-    plan operator()(Path const& path, Spec const& spec, dpm_options const& o = {}) const
-    {
-        return (*this)(make_grid(path, spec), o);
+        return o;
     }
 };
 
@@ -114,5 +98,8 @@ inline constexpr dpm_named dpmpp_3m{3, memory_form::x_0, 0.0};
 inline constexpr dpm_named dpmpp_3m_sde{3, memory_form::x_0, 1.0};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
 inline constexpr dpm_named dpmpp_3m_shipped{3, memory_form::x_0, 0.0, shipped_3m, false};
+/// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
+/// Adams-Bashforth on epsilon; not from alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
+inline constexpr dpm_named deis{3, memory_form::epsilon, 0.0, moment_rule{}, false};
 
 } // namespace alphabar

@@ -3,19 +3,7 @@
 // ER-SDE: extended reverse-time SDEs, whose noise any function of sigma / alpha may set.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/adams.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <functional>
-#include <span>
-#include <vector>
 
 namespace alphabar {
 
@@ -37,59 +25,44 @@ struct er_sde_options {
 /// std::invalid_argument unless order is 1, 2 or 3, where phi is not as steep as it must be or the grid starts at alpha
 /// = 0, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and
 /// algorithm 3.
-inline plan er_sde(grid const& g, er_sde_options const& o = {})
-{
+inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_options const& o) {
     using namespace slots;
     require(o.order >= 1 && o.order <= 3, "er_sde", "order", o.order, "it must be 1, 2 or 3");
     std::vector<unsigned> const orders = rising_orders(g, o.order);
-    network_form const network = settled(o.network, g.usual);
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
-    for (std::size_t i = 0; i < g.steps(); ++i) {
-        noise_level const from = g.levels[i], to = g.levels[i + 1];
+    return plan_of(o.network, steps_of(g), "er_sde", [&](grid_step const& step, std::size_t i) {
+        auto const& [time, from, to] = step;
         require(from.alpha > 0.0, "er_sde", "alpha", from.alpha, "a step cannot start at alpha = 0");
         double const s = sigma_ratio(from), t = sigma_ratio(to), phi_t = t > 0.0 ? o.noise(t) : 0.0,
                      r = phi_t / o.noise(s);
         require(r >= 0.0 && r * s <= t * (1.0 + 1e-14), "er_sde", "phi(rho') / phi(rho)", r,
                 "it must lie in [0, rho' / rho]");
         double const fresh = t - r * s; // 0 for the ODE, but for rounding
-        // phi(t) integral u^(k-1) / phi dv with u = v - s, in log v by Gauss's rule of 8 points on 4 parts
-        auto const integral_of = [&](unsigned k) {
+        node_values nodes{}, I{1.0 - r};
+        for (unsigned k = 1; k < orders[i]; ++k) {
+            nodes[k] = sigma_ratio(g.levels[i - k]) - s;
+            I[k] = std::pow(t - s, k);
+        }
+        // I_k += k phi(t) integral u^(k-1) / phi dv with u = v - s, in log v by Gauss's rule of 8 points on 4 parts
+        for (int j = 0; j < 32 && orders[i] > 1; ++j) { // point j % 8 of part j / 8
             static constexpr double at[] = {0.1834346424956498, 0.5255324099163290, 0.7966664774136267,
                                             0.9602898564975363};
             static constexpr double weight[] = {0.3626837833783620, 0.3137066458778873, 0.2223810344533745,
                                                 0.1012285362903763};
-            double const half = std::log(s / t) / 8.0;
-            double sum = 0.0;
-            for (int part = 0; part < 4; ++part)
-                for (int j = 0; j < 8; ++j) {
-                    double const v = t * std::exp(half * (2 * part + 1 + (j < 4 ? at[j] : -at[j - 4])));
-                    sum += half * weight[j % 4] * v / o.noise(v) * std::pow(v - s, k - 1.0);
-                }
-            return phi_t * sum;
-        };
-        unsigned const order = orders[i];
-        node_values nodes{}, I{1.0 - r};
-        for (unsigned k = 1; k < order; ++k) {
-            nodes[k] = sigma_ratio(g.levels[i - k]) - s;
-            I[k] = std::pow(t - s, k) + k * integral_of(k);
+            double const half = std::log(s / t) / 8.0, place = j % 8 < 4 ? at[j % 4] : -at[j % 4];
+            double const v = t * std::exp(half * (2 * (j / 8) + 1 + place));
+            double part = phi_t * half * weight[j % 4] * v / o.noise(v);
+            for (unsigned k = 1; k < orders[i]; ++k, part *= v - s)
+                I[k] += k * part;
         }
-        node_values const w = weights(std::span(nodes).first(order), std::span(I).first(order));
-        stage now = network_call(network, g.times[i], from);
+        node_values const w = weights(std::span(nodes).first(orders[i]), std::span(I).first(orders[i]));
+        stage now = network_call(o.network, time, from);
         now.x = (to.alpha / from.alpha * r) * x;
-        for (unsigned k = 0; k < order; ++k)
+        for (unsigned k = 0; k < orders[i]; ++k)
             now.x += to.alpha * w[k] * m(k);
         now.x += (o.noise_scale * to.alpha * (fresh > 1e-14 * t ? std::sqrt(fresh * (t + r * s)) : 0.0)) * z;
         now.x = now.x.pruned();
-        p.stages.push_back(now);
-    }
-    number_draws(p);
-    return p;
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan er_sde(Path const& path, Spec const& spec, er_sde_options const& o = {})
-{
-    return er_sde(make_grid(path, spec), o);
-}
+        return now;
+    });
+});
 
 } // namespace alphabar

@@ -17,8 +17,7 @@
 
 namespace alphabar {
 
-/// What a solver remembers of a network call, and the variable u in which the memories are taken
-/// for a polynomial:
+/// What a solver remembers of a network call, and the variable u in which the memories are taken for a polynomial:
 ///
 ///     x_0       x_0 in lambda = log(alpha / sigma)
 ///     epsilon   epsilon in lambda
@@ -36,8 +35,7 @@ inline double position(noise_level level, memory_form form)
     }
 }
 
-/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about
-/// 1e-15 relative.
+/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about 1e-15 relative.
 ///
 /// Series where the recursion phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z cancels. Source: Hochbruck &
 /// Ostermann 2010, (2.10).
@@ -65,8 +63,7 @@ inline double phi(unsigned k, double z)
     return value;
 }
 
-/// A step from level s to level t, exactly, with h the length of the step in the variable of the
-/// form:
+/// A step from level s to level t, exactly, with h the length of the step in the variable of the form:
 ///
 ///     x_t = a x_s + b * integral_0^h w(u) m(u) du + c z,    w(u) = shift exp(-K (h - u)) (1)
 ///
@@ -119,9 +116,8 @@ inline transition make_transition(noise_level s, noise_level t, memory_form form
 inline constexpr std::size_t max_nodes = 8;
 using node_values = std::array<double, max_nodes>;
 
-/// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of
-/// (1). For infinite h in the form x_0 I_0 = 1 / K and the others are infinite, in the form epsilon
-/// I_k = k!.
+/// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of (1). For infinite h
+/// in the form x_0 I_0 = 1 / K and the others are infinite, in the form epsilon I_k = k!.
 inline node_values moments(transition const& step, std::size_t count)
 {
     node_values I{};
@@ -136,8 +132,7 @@ inline node_values moments(transition const& step, std::size_t count)
     return I;
 }
 
-/// Where a published or shipped solver departs from (1): it changes one moment. The default is
-/// exact.
+/// Where a published or shipped solver departs from (1): it changes one moment. The default is exact.
 ///
 /// Two nodes:
 ///

@@ -3,17 +3,7 @@
 // Score-based sampling: the reverse-diffusion predictor and Langevin correctors.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-#include <alphabar/schedule/noise_level.hpp>
-
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <vector>
 
 namespace alphabar {
 
@@ -71,14 +61,12 @@ struct predictor_corrector_options {
 
 /// Song's predictor-corrector sampler on any path: at each level `corrector.steps` steps of Langevin dynamics, then the
 /// predictor to the next one. Throws as `network_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456, algorithm 1.
-inline plan predictor_corrector(grid const& g, predictor_corrector_options const& o = {})
-{
-    check(g, "predictor_corrector");
+inline constexpr solver_function predictor_corrector("predictor_corrector", [](grid const& g,
+                                                                               predictor_corrector_options const& o) {
     require(o.predictor != score_predictor::none || o.corrector.steps > 0, "predictor_corrector", "corrector.steps",
             o.corrector.steps, "without a predictor it must be at least 1");
-    network_form const network = settled(o.network, g.usual);
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = network.predicts_variance ? 2u : 1u};
+    network_form const& network = o.network;
+    plan p = empty_plan(network, g.levels.front());
     for (std::size_t i = 0; i < g.steps(); ++i) {
         stage::churn_map const forward = make_forward_step(g.levels[i + 1], g.levels[i]);
         for (unsigned k = 0; k < o.corrector.steps; ++k) {
@@ -94,11 +82,6 @@ inline plan predictor_corrector(grid const& g, predictor_corrector_options const
     }
     number_draws(p);
     return p;
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan predictor_corrector(Path const& path, Spec const& spec, predictor_corrector_options const& o = {})
-{
-    return predictor_corrector(make_grid(path, spec), o);
-}
+});
 
 } // namespace alphabar

@@ -3,20 +3,7 @@
 // Classical multistep methods on the network's output: PNDM (Runge-Kutta and linear multistep), iPNDM, iPNDM-v, LMS.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/adams.hpp>
-#include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <span>
-#include <vector>
 
 namespace alphabar {
 
@@ -49,7 +36,7 @@ struct pndm_call {
     noise_level to;
 };
 
-/// PNDM along these calls, the first `runge_kutta` of which are steps of four calls. With the transfer T(x, F) of
+/// PNDM along these calls, the first `prk_calls` of which are steps of four calls. With the transfer T(x, F) of
 /// `output_step`, which is DDIM's, and F_i the raw outputs,
 ///
 ///     Runge-Kutta   to the middle by F_0, from there by F_1, to the end by F_2, and by (F_0 + 2 F_1 + 2 F_2 + F_3) / 6
@@ -58,17 +45,17 @@ struct pndm_call {
 ///
 /// Outputs are remembered, not x_0: nothing is clipped. Throws std::invalid_argument as `output_step` and `network_call`
 /// do. Source: Liu et al. 2022, arXiv 2202.09778, (11) to (13) and algorithm 2.
-inline plan pndm(std::vector<pndm_call> const& calls, std::size_t runge_kutta, network_form network)
+inline plan pndm_along(std::vector<pndm_call> const& calls, std::size_t prk_calls, network_form network)
 {
     using namespace slots;
-    require(!calls.empty() && runge_kutta % 4 == 0 && runge_kutta <= calls.size(), "pndm", "runge_kutta", runge_kutta,
+    require(!calls.empty() && prk_calls % 4 == 0 && prk_calls <= calls.size(), "pndm", "prk_calls", prk_calls,
             "it must be a multiple of 4 and not above the number of calls, of which there is one at least");
     network.operation = {};
-    plan p = empty_plan(network, {{0.0, calls[0].from, calls[0].to}}, "pndm");
+    plan p = empty_plan(network, calls[0].from);
     std::vector<std::size_t> kept; // the calls that begin a step
     for (std::size_t i = 0; i < calls.size(); ++i) {
         auto const& [time, at, from, to] = calls[i];
-        bool const inner = i < runge_kutta, corrects = runge_kutta == 0 && i == 1;
+        bool const inner = i < prk_calls, corrects = prk_calls == 0 && i == 1;
         stage s = network_call(network, time, at, memory_form::epsilon);
         s.memory = {0.0, 1.0};
         if ((!inner || i % 4 == 0) && !corrects)
@@ -102,16 +89,14 @@ struct pndm_options {
 
 /// PNDM on a grid whose times lie at equal distances. Throws as above. A Runge-Kutta step never calls at sigma = 0: near
 /// the end fewer are made.
-template <noise_path Path, grid_for<Path> Spec>
-plan pndm(Path const& path, Spec const& spec, pndm_options const& o = {})
-{
-    grid const g = make_grid(path, spec);
+inline constexpr solver_function pndm("pndm", [](grid_on_path const& g, pndm_options const& o) {
+    require(!o.runge_kutta || g.path.at_time, "pndm", "runge_kutta", o.runge_kutta, "it needs the path");
     std::vector<pndm_call> calls;
     auto const& L = g.levels;
     std::size_t const n = g.steps(), prk = o.runge_kutta ? std::min<std::size_t>(3, n - 1) : 0;
     for (std::size_t i = 0; i < n; ++i) {
         if (i < prk) {
-            grid_point const middle = point_at_time(path, 0.5 * (g.times[i] + g.times[i + 1]));
+            grid_point const middle = g.path.at_time(0.5 * (g.times[i] + g.times[i + 1]));
             calls.push_back({g.times[i], L[i], L[i], middle.level});
             calls.push_back({middle.time, middle.level, L[i], middle.level});
             calls.push_back({middle.time, middle.level, L[i], L[i + 1]});
@@ -122,8 +107,8 @@ plan pndm(Path const& path, Spec const& spec, pndm_options const& o = {})
             calls.push_back({g.times[1], L[1], L[0], L[1]});
         calls.push_back({g.times[i], L[i], L[i], L[i + 1]});
     }
-    return pndm(calls, 4 * prk, settled(o.network, g.usual));
-}
+    return pndm_along(calls, 4 * prk, o.network);
+});
 
 struct multistep_options {
     network_form network{};
@@ -134,29 +119,24 @@ struct multistep_options {
 /// LMS, which is iPNDM-v: Adams-Bashforth of order 1, 2, ... `order` for the unequal steps that the grid has, in sigma /
 /// alpha, d(x / alpha) = epsilon d(sigma / alpha). Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al.
 /// 2024, arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
-template <noise_path Path, grid_for<Path> Spec>
-plan lms(Path const& path, Spec const& spec, multistep_options const& o = {})
-{
-    grid const g = make_grid(path, spec);
+inline constexpr solver_function lms("lms", [](grid const& g, multistep_options const& o) {
     adams_options a{.predictor = {}, .form = memory_form::rho, .predict = o.weights};
     for (std::size_t i = 0; i < g.steps(); ++i)
         a.predictor.push_back(std::min(static_cast<unsigned>(i + 1), o.order));
     return adams(g, o.network, a);
-}
+});
 
 /// iPNDM: the same by the weights for equal steps, whatever the steps are. Throws std::invalid_argument unless order is 1
 /// to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.
-template <noise_path Path, grid_for<Path> Spec>
-plan ipndm(Path const& path, Spec const& spec, multistep_options o = {})
-{
+inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_options const& o) {
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
-    o.weights = [](transition const& step, std::span<double const> nodes, moment_rule) {
+    auto const weights_of_equal = [](transition const& step, std::span<double const> nodes, moment_rule) {
         node_values w{};
         for (std::size_t j = 0; j < nodes.size(); ++j)
             w[j] = step.b * step.h * adams_bashforth[nodes.size() - 1][j];
         return w;
     };
-    return lms(path, spec, o);
-}
+    return lms(g, {.network = o.network, .order = o.order, .weights = weights_of_equal});
+});
 
 } // namespace alphabar

@@ -3,14 +3,7 @@
 // RePaint: inpainting by an unconditional model, with jumps back to noise.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <cstddef>
-#include <vector>
 
 namespace alphabar {
 
@@ -25,34 +18,26 @@ struct repaint_options {
 /// known data at the new level, alpha' d + sigma' z, where it is 1; a move to more noise is the forward process, without a
 /// call. Data and mask are `sample`'s. Throws as `ddim_stage` does. Source: Lugmayr et al. 2022, arXiv 2201.09865,
 /// algorithm 1.
-inline plan repaint(std::vector<grid_step> const& moves, repaint_options const& o = {})
+inline plan repaint_along(std::vector<grid_step> const& moves, repaint_options const& o = {})
 {
     using namespace slots;
-    plan p = empty_plan(o.network, moves, "repaint");
-    for (grid_step const& move : moves) {
+    return plan_of(o.network, moves, "repaint", [&](grid_step const& move, std::size_t) {
         auto const& [time, from, to] = move;
         if (to.sigma * from.alpha > from.sigma * to.alpha) {
             auto const [keep, add] = make_forward_step(from, to);
-            p.stages.push_back({.time = time, .x = keep * x + add * z, .calls = false});
-            continue;
+            return stage{.time = time, .x = keep * x + add * z, .calls = false};
         }
         stage s = ddim_stage(o.network, move, {.eta = o.eta, .network_epsilon = true});
         s.masked = to.alpha * d + to.sigma * z;
-        p.stages.push_back(s);
-    }
-    number_draws(p);
-    return p;
+        return s;
+    });
 }
 
 /// RePaint on a grid: after every jump_length steps back up by as many, jump_n_sample - 1 times, in one stage. Throws
 /// std::invalid_argument unless both are at least 1, and as `check` and `ddim_stage` do. Ibid., appendix.
-template <noise_path Path, grid_for<Path> Spec>
-plan repaint(Path const& path, Spec const& spec, repaint_options o = {})
-{
-    grid const g = make_grid(path, spec);
+inline constexpr solver_function repaint("repaint", [](grid const& g, repaint_options const& o) {
     require(o.jump_length >= 1, "repaint", "jump_length", o.jump_length, "it must be at least 1");
     require(o.jump_n_sample >= 1, "repaint", "jump_n_sample", o.jump_n_sample, "it must be at least 1");
-    o.network = settled(o.network, g.usual);
     std::size_t const n = g.steps();
     std::vector<std::size_t> jumps(n, 0); // left, by the calls that are to come
     for (std::size_t j = 0; j + o.jump_length < n; j += o.jump_length)
@@ -67,7 +52,7 @@ plan repaint(Path const& path, Spec const& spec, repaint_options o = {})
             at -= o.jump_length;
         }
     }
-    return repaint(moves, o);
-}
+    return repaint_along(moves, o);
+});
 
 } // namespace alphabar

@@ -3,18 +3,8 @@
 // Restart: an ODE sampler that goes back up to more noise and down again, several times.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
 #include <alphabar/grid/sigmas.hpp>
-#include <alphabar/sampler/ddim.hpp>
-#include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <vector>
 
 namespace alphabar {
 
@@ -54,7 +44,7 @@ plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> c
         for (std::size_t k = 0; k < r.times; ++k)
             steps.insert(steps.begin() + place, again.begin(), again.end());
     }
-    return runge_kutta(path, g, steps, o);
+    return runge_kutta_along(path, g, steps, o);
 }
 
 } // namespace alphabar

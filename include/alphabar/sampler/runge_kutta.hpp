@@ -4,21 +4,10 @@
 // them.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/euler.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <span>
-#include <vector>
+#include <memory>
 
 namespace alphabar {
 
@@ -32,23 +21,24 @@ struct runge_kutta_method {
 /// The tableau type: after call i the memory is taken to be m(u) = sum_j l_ij(u / h) m_j with polynomials l[i][j] of
 /// degree 2, given by their coefficients, and is integrated exactly. Throws std::invalid_argument unless there is a row
 /// a call with an entry a memory, and c rises from 0 above it.
-inline runge_kutta_method tableau(std::vector<double> const& c,
-                                  std::vector<std::vector<std::array<double, 3>>> const& l)
+inline runge_kutta_method tableau(std::vector<double> c, std::vector<std::vector<std::array<double, 3>>> l)
 {
     require(!c.empty() && c[0] == 0.0 && l.size() == c.size() && c.size() <= max_nodes, "tableau", "the number of rows",
             l.size(), "c starts with 0, and there is a row for each of at most 8 calls");
     for (std::size_t i = 0; i < c.size(); ++i)
         require(l[i].size() == i + 1 && (i == 0 || c[i] > 0.0), "tableau", "a row", i,
                 "row i has i + 1 entries, and c[i] is above 0");
-    return {c, [c, l](transition const& row, std::span<double const> nodes, bool) {
+    // shared: every call holds the weights
+    auto const rows = std::make_shared<std::pair<std::vector<double>, decltype(l)>>(c, std::move(l));
+    return {c, [rows](transition const& row, std::span<double const> nodes, bool) {
                 std::size_t const i = nodes.size() - 1;
-                double const h = i == 0 ? 1.0 : nodes[0] / c[i];
+                double const h = i == 0 ? 1.0 : nodes[0] / rows->first[i];
                 node_values const I = moments(row, 3);
                 node_values w{};
                 for (std::size_t j = 0; j <= i; ++j)
                     for (std::size_t k = 0; k < 3; ++k)
-                        if (l[i][j][k] != 0.0)
-                            w[i - j] += row.b * l[i][j][k] * I[k] / std::pow(h, static_cast<double>(k));
+                        if (double const l_k = rows->second[i][j][k]; l_k != 0.0)
+                            w[i - j] += row.b * l_k * I[k] / std::pow(h, static_cast<double>(k));
                 return w;
             }};
 }
@@ -138,17 +128,24 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
     }
 }
 
-/// `between`: sigma / alpha, or in time the time -> the grid_point of a call inside a step. `slope`: the time ->
-/// path_slope.
-template <class Between, class Slope>
-plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o,
-                 Between const& between, Slope const& slope)
+} // namespace detail
+
+/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path. A
+/// step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With
+/// eta > 0 each step goes down below its level, and noise is added there.
+///
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does not
+/// know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
+inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<churned_step> const& steps,
+                              runge_kutta_options const& o)
 {
     std::size_t const n = steps.size();
     require(o.methods.size() == 1 || o.methods.size() == n, "runge_kutta", "the number of methods", o.methods.size(),
             "there is one, or one a step");
     require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,
             "it must not be negative, and 0 in time");
+    require(!o.in_time || path.slope, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
+    auto const& between = o.in_time ? path.at_time : path.at_ratio;
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < n; ++i) {
         auto const& [step, churn, end_time] = steps[i];
@@ -164,11 +161,14 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
         runge_kutta_method const& method = whole ? chosen : rk_1();
         auto const time = [&](double c) { return begin.time + c * (end.time - begin.time); };
         std::vector<grid_point> points;
-        for (double c : method.c)
-            points.push_back(c == 0.0                        ? begin
-                             : c == 1.0 && goal == end.level ? end
-                             : o.in_time                     ? between(time(c))
-                                                             : between(ratio_between(step.from, goal, o.form, c)));
+        for (double c : method.c) {
+            bool const known = c == 0.0 || (c == 1.0 && goal == end.level);
+            require(known || between, "runge_kutta", "a call inside a step", c, "it needs the path");
+            points.push_back(c == 0.0 ? begin
+                             : known
+                                 ? end
+                                 : between(o.in_time ? time(c) : detail::ratio_between(step.from, goal, o.form, c)));
+        }
         for (std::size_t j = 0; j < points.size(); ++j) {
             bool const last = j + 1 == points.size();
             auto const there = last ? ancestral_step{down, up}
@@ -180,7 +180,7 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
             if (j == 0)
                 call.churn = churn;
             if (o.in_time)
-                call.along = {time(method.c[j]), time(last ? 1.0 : method.c[j + 1]), slope(time(method.c[j]))};
+                call.along = {time(method.c[j]), time(last ? 1.0 : method.c[j + 1]), {path.slope(time(method.c[j]))}};
             calls.push_back(call);
         }
     }
@@ -189,33 +189,9 @@ plan runge_kutta(grid const& g, std::vector<churned_step> const& steps, runge_ku
     return p;
 }
 
-} // namespace detail
-
-/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
-/// A step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
-/// With eta > 0 each step goes down below its level, and noise is added there.
-///
-/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does
-/// not know its slope, and as `singlestep` does.
-template <noise_path Path>
-plan runge_kutta(Path const& path, grid const& g, std::vector<churned_step> const& steps, runge_kutta_options const& o)
-{
-    require(!o.in_time || sloped_path<Path>, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
-    return detail::runge_kutta(
-        g, steps, o, [&](double u) { return o.in_time ? point_at_time(path, u) : point_at_ratio(path, u); },
-        [&](double t) -> path_slope {
-            if constexpr (sloped_path<Path>)
-                return path.slope(t);
-            return {};
-        });
-}
-
 /// The same on the steps of a grid. Throws as `churned_steps` does, too.
-template <noise_path Path, grid_for<Path> Spec>
-plan runge_kutta(Path const& path, Spec const& spec, runge_kutta_options const& o = {})
-{
-    grid const g = make_grid(path, spec);
-    return runge_kutta(path, g, churned_steps(path, g, o.churn), o);
-}
+inline constexpr solver_function runge_kutta("runge_kutta", [](grid_on_path const& g, runge_kutta_options const& o) {
+    return runge_kutta_along(g.path, g, churned_steps(g.path, g, o.churn), o);
+});
 
 } // namespace alphabar

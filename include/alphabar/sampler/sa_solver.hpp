@@ -3,14 +3,7 @@
 // SA-Solver: stochastic Adams with predictor and corrector.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/sampler/adams.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <limits>
-#include <vector>
 
 namespace alphabar {
 
@@ -35,13 +28,11 @@ struct sa_options {
 ///
 /// Throws std::invalid_argument where an order is out of range, taus has not one entry a step or a
 /// tau is negative, and as `adams` does. Source: Xue et al. 2023, arXiv 2309.05019, algorithm 1.
-inline plan sa_solver(grid const& g, sa_options const& o = {})
-{
+inline constexpr solver_function sa_solver("sa_solver", [](grid const& g, sa_options const& o) {
     std::size_t const n = g.steps();
     require(o.predictor_order >= 1 && o.predictor_order <= max_nodes, "sa_solver", "predictor_order", o.predictor_order,
             "it must lie in [1, 8]");
     require(o.corrector_order <= max_nodes, "sa_solver", "corrector_order", o.corrector_order, "it must lie in [0, 8]");
-    check(g, "sa_solver");
     adams_options a{.predictor = std::vector<unsigned>(n, 1),
                     .corrector = std::vector<unsigned>(n, 0),
                     .form = o.form,
@@ -66,11 +57,6 @@ inline plan sa_solver(grid const& g, sa_options const& o = {})
                 std::min<std::size_t>({o.corrector_order, left + 2, std::min(begun - 1, ahead) + 2}));
     }
     return adams(g, o.network, a);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan sa_solver(Path const& path, Spec const& spec, sa_options const& o = {})
-{
-    return sa_solver(make_grid(path, spec), o);
-}
+});
 
 } // namespace alphabar

@@ -3,22 +3,10 @@
 // The reverse SDE in the path's own time: Euler-Maruyama and stochastic Runge-Kutta methods.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
-#include <alphabar/schedule/noise_level.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
+#include <iterator>
 #include <numbers>
-#include <span>
-#include <vector>
 
 namespace alphabar {
 
@@ -77,50 +65,51 @@ std::function<double(double)> diffusion_of(Path const& path, diffusion_form form
     };
 }
 
+/// What moves the state at time t of a path, for `slope_call`.
+template <sloped_path Path>
+slope_terms slope_terms_at(Path const& path, double t, double w = 0.0, double epsilon_scale = 1.0)
+{
+    path_slope const slope = path.slope(t);
+    return {slope, w, std::isfinite(slope.sigma) ? 0.0 : squared_diffusion(path, t), epsilon_scale};
+}
+
 /// `slope_call` at time t of a path.
 template <sloped_path Path>
 stage slope_call(Path const& path, network_form const& network, double t, double w = 0.0, double epsilon_scale = 1.0)
 {
-    path_slope const slope = path.slope(t);
-    double const g2 = std::isfinite(slope.sigma) ? 0.0 : squared_diffusion(path, t);
-    return slope_call(network, t, path.level(t), {slope, w, g2, epsilon_scale});
+    return slope_call(network, t, path.level(t), slope_terms_at(path, t, w, epsilon_scale));
 }
 
-/// The stages of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|, drawn
+/// The calls of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|, drawn
 /// after the call of a method with one call, before those of the others (stochastic Heun).
 template <sloped_path Path>
-std::vector<stage> sde_step(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
+std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
 {
-    using namespace slots;
     auto const w = [&](double at) { return o.diffusion ? o.diffusion(at) : squared_diffusion(path, at); };
     double const deviation = noisy ? o.noise_scale * std::sqrt(w(t) * std::abs(h)) : 0.0;
     require(std::isfinite(deviation), "sde", "the squared diffusion", w(t), "it must be finite and not negative");
     std::vector<double> const& c = o.method.c;
     require(!c.empty() && c.size() <= max_nodes, "sde", "the calls of the method", c.size(), "it has 1 to 8");
-    std::vector<stage> stages;
-    node_values nodes{}; // the newest first
+    std::vector<inner_call> calls;
     for (std::size_t i = 0; i < c.size(); ++i) {
-        bool const last = i + 1 == c.size();
-        double const at = t + h * c[i];
-        std::shift_right(nodes.begin(), nodes.end(), 1);
-        nodes[0] = h * c[i];
-        transition const row{1.0, 1.0, 0.0, 0.0, last ? h : h * c[i + 1], 1.0};
-        node_values const weight = o.method.weights(row, std::span(nodes).first(i + 1), last);
-        stage s = slope_call(path, o.network, at, w(at), o.epsilon_scale ? o.epsilon_scale(at) : 1.0);
-        s.x = i == 0 ? x : y;
-        for (std::size_t j = 0; j <= i; ++j)
-            s.x += weight[j] * m(j);
-        s.x = s.x.pruned();
-        if (i == 0 && !last)
-            s.y = x;
-        s.ends_step = last;
-        stages.push_back(s);
+        double const at = t + h * c[i], to = t + (i + 1 < c.size() ? h * c[i + 1] : h);
+        inner_call call{
+            .time = at, .level = path.level(at), .age = static_cast<unsigned>(i), .weights = o.method.weights};
+        call.along = {at, to, slope_terms_at(path, at, w(at), o.epsilon_scale ? o.epsilon_scale(at) : 1.0)};
+        calls.push_back(call);
     }
-    if (deviation != 0.0 && c.size() > 1)
-        stages.front().churn = stage::churn_map{1.0, deviation};
+    if (c.size() == 1)
+        calls[0].noise = deviation;
     else if (deviation != 0.0)
-        stages.front().x += deviation * z;
-    return stages;
+        calls[0].churn = stage::churn_map{1.0, deviation};
+    return calls;
+}
+
+/// The stages of `sde_calls`.
+template <sloped_path Path>
+std::vector<stage> sde_step(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
+{
+    return singlestep_stages(sde_calls(path, t, h, o, noisy), {.network = o.network});
 }
 
 /// The reverse SDE of any path, from time to time of the grid, which must be times of the path:
@@ -132,18 +121,16 @@ std::vector<stage> sde_step(Path const& path, double t, double h, sde_options co
 template <sloped_path Path, grid_for<Path> Spec>
 plan sde(Path const& path, Spec const& spec, sde_options o = {})
 {
-    using namespace slots;
     grid const g = make_grid(path, spec);
     o.network = settled(o.network, g.usual);
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(g.levels.front()), .heads = o.network.predicts_variance ? 2u : 1u};
+    plan p = empty_plan(o.network, g.levels.front());
     for (std::size_t i = 0; i < g.steps(); ++i) {
         bool const last = i + 1 == g.steps();
         double const t = g.times[i], h = (last ? g.end_time : g.times[i + 1]) - t;
         if (last && o.end == sde_end::denoise) {
             network_maps const maps = maps_at(o.network, path.level(t), path.slope(t));
             p.stages.push_back({.time = network_time(o.network, t, path.level(t)),
-                                .x = row(m(0)),
+                                .x = row(slots::m(0)),
                                 .memory = maps.x_0,
                                 .input_scale = maps.input_scale,
                                 .operation = o.network.operation});
@@ -153,8 +140,7 @@ plan sde(Path const& path, Spec const& spec, sde_options o = {})
             o.method = rk_1();
         if (last && o.end == sde_end::ode)
             o.diffusion = [](double) { return 0.0; };
-        for (stage const& s : sde_step(path, t, h, o, !last || o.end == sde_end::noisy))
-            p.stages.push_back(s);
+        std::ranges::copy(sde_step(path, t, h, o, !last || o.end == sde_end::noisy), std::back_inserter(p.stages));
     }
     number_draws(p);
     return p;

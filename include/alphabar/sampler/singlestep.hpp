@@ -3,20 +3,7 @@
 // Singlestep solvers: a step with calls inside it. DPM-Solver and DPM-Solver++ singlestep, orders 1 to 3, ODE and SDE.
 #pragma once
 
-#include <alphabar/core/error.hpp>
-#include <alphabar/grid/grid.hpp>
-#include <alphabar/sampler/exponential.hpp>
-#include <alphabar/sampler/network_form.hpp>
-#include <alphabar/sampler/plan.hpp>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <functional>
-#include <optional>
-#include <span>
-#include <vector>
+#include <alphabar/sampler/solver.hpp>
 
 namespace alphabar {
 
@@ -33,15 +20,15 @@ inline node_values exact_weights(transition const& row, std::span<double const> 
 
 /// One call inside a step, and where the row after it takes the state from the step's start.
 struct inner_call {
-    /// What is remembered in place of the form: dx/dt at the path's time `at`; the row goes to the time `to`.
+    /// What is remembered in place of the form: dx/dt (slope_call) at the path's time `at`; the row goes to the time `to`.
     struct in_time {
         double at;
         double to;
-        path_slope slope;
+        slope_terms terms;
     };
     double time;
     noise_level level;
-    noise_level to;   ///< as a rule the level of the next call; lower, where noise is added on arrival
+    noise_level to{}; ///< as a rule the level of the next call; lower, where noise is added on arrival
     unsigned age = 0; ///< calls of the same step before it; 0: the step starts here
     memory_form form = memory_form::x_0;
     double noise = 0.0; ///< coefficient of z, beside what tau brings
@@ -56,20 +43,18 @@ struct singlestep_options {
     double noise_scale = 1.0;
 };
 
-/// The general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after each call
+/// The stages of the general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after each
+/// call
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor.
-/// Throws std::invalid_argument where ages do not count up from 0, and as `make_transition`, `integral` and
-/// `network_call` do.
-inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options const& o)
+/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from 0,
+/// and as `make_transition`, `integral`, `network_call` and `slope_call` do.
+inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
     using namespace slots;
-    require(!calls.empty(), "singlestep", "the number of calls", calls.size(), "at least 1 is needed");
-    plan p{
-        .stages = {}, .initial_scale = initial_scale(calls[0].level), .heads = o.network.predicts_variance ? 2u : 1u};
-    p.stages.reserve(calls.size());
+    std::vector<stage> stages;
+    stages.reserve(calls.size());
     node_values nodes{}; // the newest first
     for (std::size_t k = 0; k < calls.size(); ++k) {
         auto const& [time, level, to, age, form, noise, weights, churn, along] = calls[k];
@@ -82,8 +67,7 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
                             : position(level, form) - position(start.level, form);
         transition const step = along ? transition{1.0, 1.0, 0.0, 0.0, along->to - start.along->at, 1.0}
                                       : make_transition(start.level, to, form, o.tau);
-        stage s =
-            along ? slope_call(o.network, time, level, {along->slope}) : network_call(o.network, time, level, form);
+        stage s = along ? slope_call(o.network, time, level, along->terms) : network_call(o.network, time, level, form);
         s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
         node_values const w = weights(step, std::span(nodes).first(age + 1), s.ends_step);
         s.churn = churn;
@@ -94,8 +78,17 @@ inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options 
         s.x = s.x.pruned();
         if (age == 0 && !s.ends_step)
             s.y = x;
-        p.stages.push_back(s);
+        stages.push_back(s);
     }
+    return stages;
+}
+
+/// The plan of `singlestep_stages`, which starts at the level of the first call.
+inline plan singlestep(std::vector<inner_call> const& calls, singlestep_options const& o)
+{
+    require(!calls.empty(), "singlestep", "the number of calls", calls.size(), "at least 1 is needed");
+    plan p = empty_plan(o.network, calls[0].level);
+    p.stages = singlestep_stages(calls, o);
     number_draws(p);
     return p;
 }
@@ -148,9 +141,7 @@ struct dpm_singlestep_options {
 ///
 /// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `singlestep` does. Source: Lu et al.
 /// 2022, arXiv 2206.00927, algorithms 1 and 2, and 2211.01095, algorithm 1.
-inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
-{
-    check(g, "dpm_singlestep");
+inline constexpr solver_function dpm_singlestep("dpm_singlestep", [](grid const& g, dpm_singlestep_options const& o) {
     require(o.eta >= 0.0 && std::isfinite(o.eta), "dpm_singlestep", "eta", o.eta, "it must not be negative");
     std::vector<unsigned> const orders =
         o.orders.empty() ? singlestep_orders(g, o.order, o.lower_order_final) : o.orders;
@@ -162,13 +153,7 @@ inline plan dpm_singlestep(grid const& g, dpm_singlestep_options const& o = {})
         unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
         calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, o.form, 0.0, o.rule});
     }
-    return singlestep(calls,
-                      {.network = settled(o.network, g.usual), .tau = std::sqrt(o.eta), .noise_scale = o.noise_scale});
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan dpm_singlestep(Path const& path, Spec const& spec, dpm_singlestep_options const& o = {})
-{
-    return dpm_singlestep(make_grid(path, spec), o);
-}
+    return singlestep(calls, {.network = o.network, .tau = std::sqrt(o.eta), .noise_scale = o.noise_scale});
+});
 
 } // namespace alphabar

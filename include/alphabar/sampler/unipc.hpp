@@ -3,16 +3,7 @@
 // UniPC: a predictor and a corrector that costs no call.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/sampler/adams.hpp>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <vector>
 
 namespace alphabar {
 
@@ -35,9 +26,8 @@ struct unipc_options {
     bool split = false; ///< see adams_options
 };
 
-/// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest
-/// moment only, with a row of the inverse that belongs to the moment below. `nodes` are h, 0 and
-/// past ones.
+/// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest moment only, with a
+/// row of the inverse that belongs to the moment below. `nodes` are h, 0 and past ones.
 inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes, moment_rule)
 {
     std::size_t const k = nodes.size() - 1;
@@ -78,14 +68,12 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
     return w;
 }
 
-/// UniPC: each step is predicted with `order` memories and corrected by the next call with one
-/// more. Its B(h) and linear system are the moments of exponential.hpp with a rule for two
-/// memories. A step to sigma = 0 has order 1.
+/// UniPC: each step is predicted with `order` memories and corrected by the next call with one more. Its B(h) and
+/// linear system are the moments of exponential.hpp with a rule for two memories. A step to sigma = 0 has order 1.
 ///
 /// Throws std::invalid_argument where the order is not in [1, 7], and as `adams` does. Source: Zhao
 /// et al. 2023, arXiv 2302.04867, (3), (9).
-inline plan unipc(grid const& g, unipc_options const& o = {})
-{
+inline constexpr solver_function unipc("unipc", [](grid const& g, unipc_options const& o) {
     using two = moment_rule::two_nodes;
     require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order, "it must lie in [1, 7]");
     std::size_t const n = g.steps();
@@ -104,11 +92,6 @@ inline plan unipc(grid const& g, unipc_options const& o = {})
         if (std::ranges::find(o.disable_corrector, i - 1) == o.disable_corrector.end())
             a.corrector[i] = a.predictor[i - 1] + 1;
     return adams(g, o.network, a);
-}
-template <noise_path Path, grid_for<Path> Spec>
-plan unipc(Path const& path, Spec const& spec, unipc_options const& o = {})
-{
-    return unipc(make_grid(path, spec), o);
-}
+});
 
 } // namespace alphabar
