@@ -3,8 +3,6 @@
 // What the tests include of others, parsed once for all of them.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
