@@ -186,6 +186,8 @@ void write(std::ostream& out)
                 : row.discards == 2 ? "ComfyUI"
                                     : "both")
             << " | " << row.note << " |\n";
+    for (auto const& [name, why] : ab::detail::names_without_plan)
+        out << "| " << name << " | none: " << why << " | | | |\n";
     out << "\n## Schedules\n\n| names | whose | grid |\n|---|---|---|\n";
     for (auto const& row : ab::named_schedules<path>())
         out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | "

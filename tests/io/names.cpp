@@ -158,6 +158,20 @@ TEST_CASE("no two rows share a name, and no name can be read in two ways")
                 }
 }
 
+TEST_CASE("names that are no plan say what to do")
+{
+    CHECK(complaint([] { (void)named_plan("DPM adaptive", sd, 6); }).find("call adaptive(") != std::string::npos);
+    CHECK(complaint([] { (void)named_plan("sample_dpm_adaptive", sd, 6); }).find("call adaptive(") !=
+          std::string::npos);
+    CHECK(complaint([] { (void)named_plan("heunpp2", sd, 6); }).find("no plan of it") != std::string::npos);
+    for (auto const& [name, why] : ab::detail::names_without_plan)
+        for (char const* behind : {"", " Karras"}) {
+            CAPTURE(name);
+            CHECK(complaint([&] { (void)named_plan(std::string(name) + behind, sd, 6); }).find(why) !=
+                  std::string::npos);
+        }
+}
+
 TEST_CASE("k-diffusion's functions have their names")
 {
     for (char const* name : {"sample_euler", "sample_euler_ancestral", "sample_heun", "sample_dpm_2",

@@ -84,6 +84,22 @@ TEST_CASE("for unequal steps LMS is of order 2 where iPNDM is not; for equal one
                                       kind, true) == Approx(2.0).epsilon(0.06));
 }
 
+TEST_CASE("gradient estimation is x' = x + (2 d - d before) (sigma' - sigma); the first and the last step are Euler's")
+{
+    variance_exploding const path;
+    grid const g = make_grid(path, karras_grid(6));
+    plan const p = gradient_estimation(path, g);
+    for (std::size_t i = 0; i < 6; ++i) {
+        double const step = g.levels[i + 1].sigma - g.levels[i].sigma;
+        bool const plain = i == 0 || i == 5;
+        CHECK(p.stages[i].x[x] == Approx(1.0));
+        CHECK(p.stages[i].x[m(0)] == Approx(plain ? step : 2 * step));
+        CHECK(p.stages[i].x[m(1)] == Approx(plain ? 0.0 : -step));
+    }
+    plan const flow = gradient_estimation(rectified_flow{}, trailing_grid(4));
+    CHECK(flow.stages[1].x == x - 0.5 * m(0) + 0.25 * m(1));
+}
+
 TEST_CASE("PNDM in the paper's transfer, by hand")
 {
     auto const diffusion = support::table();

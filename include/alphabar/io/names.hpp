@@ -223,6 +223,10 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"Heun|heun", ALPHABAR_PLAN(heun(path, g, {.network = o.network, .churn = o.churn}))},
         {"LMS|lms", ALPHABAR_PLAN(lms(path, g, {.network = o.network}))},
         {"iPNDM|ipndm", ALPHABAR_PLAN(ipndm(path, g, {.network = o.network}))},
+        {"iPNDM v|ipndm_v", ALPHABAR_PLAN(lms(path, g, {.network = o.network})), "Uniform", 0, false,
+         "the exact weights of unequal steps; shipped ones differ from order 3 on"},
+        {"gradient_estimation|euler_ge", ALPHABAR_PLAN(gradient_estimation(path, g, {.network = o.network}))},
+        {"exp_heun_2_x0", ALPHABAR_PLAN(runge_kutta(path, g, {.network = o.network, .methods = {res_2s(1.0)}}))},
         {"DPM2|dpm_2", ALPHABAR_PLAN(dpm_2(path, g, {.network = o.network, .churn = o.churn})), "Karras",
          webui | comfyui},
         {"DPM2 a|dpm_2_ancestral",
@@ -367,6 +371,21 @@ Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flo
     return nullptr;
 }
 
+/// Names that users say and that are no plan, the longer ones first.
+inline constexpr std::string_view no_such_plan = "alphabar has no plan of it";
+inline constexpr std::pair<std::string_view, std::string_view> names_without_plan[] = {
+    {"DPM adaptive", "its steps are found while it runs: call adaptive(path, x, noise, network, options)"},
+    {"exp_heun_2_x0_sde", no_such_plan},
+    {"gradient_estimation_cfg_pp", no_such_plan},
+    {"heunpp2", no_such_plan},
+    {"res_multistep_ancestral_cfg_pp", no_such_plan},
+    {"res_multistep_ancestral", no_such_plan},
+    {"res_multistep_cfg_pp", no_such_plan},
+    {"sa_solver_pece", no_such_plan},
+    {"seeds_2", no_such_plan},
+    {"seeds_3", no_such_plan},
+};
+
 template <noise_path Path>
 struct name_lookup {
     static constexpr bool flow = std::is_same_v<Path, rectified_flow>;
@@ -402,6 +421,9 @@ struct name_lookup {
                 if (auto const* schedule = schedule_of(plain.substr(length), from))
                     return {solver, schedule};
             }
+        for (auto const& [other, why] : names_without_plan)
+            if (plain.starts_with(plain_name(other)))
+                reject("named_plan", "the sampler", "\"" + std::string(other) + "\"", why);
         std::vector<std::string> const solvers = shown_names(named_solvers<Path>());
         std::vector<std::string> known = solvers;
         for (std::string const& solver : solvers)

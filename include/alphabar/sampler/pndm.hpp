@@ -139,4 +139,17 @@ inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_opti
     return lms(g, {.network = o.network, .order = o.order, .weights = weights_of_equal});
 });
 
+/// Gradient estimation: Euler's method along 2 d - (the d of the call before) in place of d, in sigma / alpha, on rectified
+/// flow in t. A step to sigma = 0 is Euler's. `order` and `weights` are not read. Source: Permenter & Yuan 2024, arXiv
+/// 2306.04848, algorithm 2 with gamma = 2; ComfyUI, sample_gradient_estimation.
+inline constexpr solver_function gradient_estimation("gradient_estimation", [](grid const& g,
+                                                                               multistep_options const& o) {
+    memory_form const form = g.usual == prediction::flow ? memory_form::velocity : memory_form::rho;
+    auto const doubled = [](transition const& step, std::span<double const> nodes, moment_rule) {
+        double const euler_s = step.b * step.h;
+        return nodes.size() == 1 ? node_values{euler_s} : node_values{2.0 * euler_s, -euler_s};
+    };
+    return adams(g, o.network, {.predictor = rising_orders(g, 2), .form = form, .predict = doubled});
+});
+
 } // namespace alphabar
