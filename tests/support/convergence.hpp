@@ -70,40 +70,7 @@ inline state const start{-1.7, 0.5, -0.6, -1.1, 0.2, 0.3, 0.8, 1.4, 1.9, -0.2};
 
 /// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda
 /// x_0 by Runge-Kutta with 20,000 steps.
-inline state exact_end(path_kind kind, double low = -2.0, double high = 2.5)
-{
-    gaussian_mixture const mixture;
-    std::size_t const steps = 20000, n = start.size();
-    double const h = (high - low) / static_cast<double>(steps);
-    auto const slope = [&](state const& u, double lambda) {
-        alphabar::noise_level const level = level_at(kind, lambda);
-        state x = u;
-        for (double& v : x)
-            v *= level.sigma;
-        x = mixture.denoise(x, level);
-        for (double& v : x)
-            v *= std::exp(lambda);
-        return x;
-    };
-    auto const moved = [&](state u, state const& k, double by) {
-        for (std::size_t i = 0; i < n; ++i)
-            u[i] += by * k[i];
-        return u;
-    };
-    state u = start;
-    for (double& v : u)
-        v /= level_at(kind, low).sigma;
-    for (std::size_t j = 0; j < steps; ++j) {
-        double const lambda = low + h * static_cast<double>(j);
-        state const a = slope(u, lambda), b = slope(moved(u, a, h / 2), lambda + h / 2),
-                    c = slope(moved(u, b, h / 2), lambda + h / 2), d = slope(moved(u, c, h), lambda + h);
-        for (std::size_t i = 0; i < n; ++i)
-            u[i] += h / 6 * (a[i] + 2 * b[i] + 2 * c[i] + d[i]);
-    }
-    for (double& v : u)
-        v *= level_at(kind, high).sigma;
-    return u;
-}
+state exact_end(path_kind kind, double low = -2.0, double high = 2.5);
 
 /// The largest error at the end of the path.
 template <class Solver>
@@ -145,33 +112,8 @@ double self_order(Solver const& solver, path_kind kind, bool uneven, std::size_t
 /// How far mean and covariance at the end of a stochastic plan are from the mixture's, in standard
 /// errors: the worst of five. The samples start as the mixture at the first level, so that only the
 /// solver can be wrong.
-inline double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples,
-                              std::uint64_t seed = 7)
-{
-    gaussian_mixture const mixture;
-    std::mt19937_64 engine(seed);
-    std::normal_distribution<double> normal;
-    state const x =
-        interpret(p, mixture.draw(samples, level_at(kind, low), engine), exact_network(kind), [&](std::uint32_t) {
-            state z(2 * samples);
-            for (double& v : z)
-                v = normal(engine);
-            return z;
-        });
-    auto const want = mixture.moments(), got = sample_moments(x);
-    double const n = static_cast<double>(samples);
-    std::array<double, 5> fourth{}; // E of the squares of what is averaged, for the standard errors
-    for (std::size_t i = 0; i < x.size(); i += 2) {
-        double const dx = x[i] - got[0], dy = x[i + 1] - got[1];
-        std::array<double, 5> const terms{dx, dy, dx * dx - got[2], dy * dy - got[3], dx * dy - got[4]};
-        for (std::size_t k = 0; k < 5; ++k)
-            fourth[k] += terms[k] * terms[k] / n;
-    }
-    double worst = 0.0;
-    for (std::size_t k = 0; k < 5; ++k)
-        worst = std::max(worst, std::abs(got[k] - want[k]) / std::sqrt(fourth[k] / n));
-    return worst;
-}
+double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples,
+                       std::uint64_t seed = 7);
 
 /// The grid for such plans: from lambda = low to lambda = high, then to sigma = 0.
 inline alphabar::grid grid_to_zero(path_kind kind, std::size_t n, double low, double high = 4.0)
