@@ -164,11 +164,11 @@ TEST_CASE("names that are no plan say what to do")
     CHECK(complaint([] { (void)named_plan("sample_dpm_adaptive", sd, 6); }).find("call adaptive(") !=
           std::string::npos);
     CHECK(complaint([] { (void)named_plan("heunpp2", sd, 6); }).find("no plan of it") != std::string::npos);
-    for (auto const& [name, why] : ab::detail::names_without_plan)
+    for (auto const& [known, why] : ab::detail::names_without_plan)
         for (char const* behind : {"", " Karras"}) {
+            std::string const name = std::string(known) + behind;
             CAPTURE(name);
-            CHECK(complaint([&] { (void)named_plan(std::string(name) + behind, sd, 6); }).find(why) !=
-                  std::string::npos);
+            CHECK(complaint([&] { (void)named_plan(name, sd, 6); }).find(why) != std::string::npos);
         }
 }
 
