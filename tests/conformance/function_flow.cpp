@@ -183,7 +183,8 @@ std::vector<stage::churn_map> discrete_steps(json const& a)
         for (double sigma : make_ve_ladder(N, number(at(a, "sigma_min")), number(at(a, "sigma_max"))).sigma)
             all.push_back(make_forward_step({1, std::exchange(below, sigma)}, {1, sigma}));
     } else {
-        for (double_double beta : vp_sde_betas(N, number(at(a, "beta_min")), number(at(a, "beta_max"))).values())
+        beta_schedule const betas = vp_sde_betas(N, number(at(a, "beta_min")), number(at(a, "beta_max")));
+        for (double_double beta : betas.values())
             all.push_back({std::sqrt(1 - beta.high), std::sqrt(beta.high)});
     }
     std::vector<stage::churn_map> steps;
