@@ -32,10 +32,13 @@
 
 #if defined(__GNUC__)
 #define ALPHABAR_INLINE __attribute__((always_inline)) inline
+/// The same, behind the parameters of a lambda.
+#define ALPHABAR_INLINE_LAMBDA __attribute__((always_inline))
 /// A function into which all that it calls is inlined: a loop is vectorised only when its formula is.
 #define ALPHABAR_FLATTEN __attribute__((flatten))
 #else
 #define ALPHABAR_INLINE inline
+#define ALPHABAR_INLINE_LAMBDA
 #define ALPHABAR_FLATTEN
 #endif
 
@@ -139,7 +142,7 @@ inline constexpr std::size_t long_block = 64;
 
 /// f.template operator()<N>(first) for blocks that cover [0, n): as many of 64 as fit, then of 16, then of 1.
 template <class F>
-inline void for_blocks(std::size_t n, F&& f)
+ALPHABAR_INLINE void for_blocks(std::size_t n, F&& f)
 {
     std::size_t i = 0;
     for (; i + long_block <= n; i += long_block)

@@ -255,7 +255,7 @@ template <class F, class C, std::size_t N, class... Argument>
 ALPHABAR_INLINE void apply_loops(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
 {
     F const f = formula; // the compiler sees that no store changes its members
-    for_blocks(n, [&](std::size_t first, auto count) {
+    for_blocks(n, [&](std::size_t first, auto count) ALPHABAR_INLINE_LAMBDA {
         constexpr std::size_t turns = decltype(count)::value;
         if constexpr (N == 1) {
             if constexpr (turns == 1)
