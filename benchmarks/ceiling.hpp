@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What memory allows: plain loops over the same bytes, timed turn by turn with what is measured.
 #pragma once
 

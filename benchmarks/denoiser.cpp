@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How many images a second do the denoisers train, as a share of this machine's FMA peak and against PyTorch (the best
 // of eager, channels_last and compile), on the same batch and threads? All in one run; the best step of each counts.
 #include <alphabar/denoiser/classic.hpp>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How much faster is a step of each scheduler class than diffusers' own scheduler.step?
 //
 // Both in one run, float, one thread, 16 x 3 x 256 x 256 and 1 x 4 x 64 x 64, every class with its default configuration

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What does a guidance rule cost, against plain loops that read and write the same arrays in as many passes?
 //
 // 16 x 3 x 256 x 256 floats, one thread; ratio = ceiling / rule, larger is better.

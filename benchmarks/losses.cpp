@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What does a loss with its gradient cost, against a plain loop that reads both arrays and writes a third?
 //
 // 16 x 3 x 256 x 256 floats, one thread; ratio = ceiling / loss, larger is better.

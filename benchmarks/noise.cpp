@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What does the stream's noise cost? Ratios of times in one run: fills of 16 Mi floats by the stream, by PyTorch, by
 // std::normal_distribution; two threads against one; q_sample's arithmetic with fresh noise against the fill alone; and
 // a Brownian increment and torch's own normals; this file built with -O2 against -O3 -march=native.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How near are the sums to reading memory, and a loss with its gradient to a plain loop over the same arrays?
 //
 // 16 x 3 x 256 x 256 elements, one thread; ratio = ceiling / measured, larger is better.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How near is one stage of each solver to what memory allows, and how long does it take to make its plan?
 //
 // For every solver, at 16 x 3 x 256 x 256 floats, on one thread and on two: the time of each stage in the middle of a plan

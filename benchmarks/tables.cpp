@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What does a process cost to construct? Twenty tables in double-double, against the plain doubles of the textbook formulas.
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 

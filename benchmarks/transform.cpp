@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How near is transform to what memory allows, for every tensor library and element type?
 //
 // x <- a x + b y in place at 16 x 3 x 256 x 256 elements, one thread, against a plain loop over the same bytes in the

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // To make a picture again one needs the noise it was made of. Each source of noise is a value that a sampler takes.
 #include <alphabar/alphabar.hpp>
 

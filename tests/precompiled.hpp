@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What the tests include of others, parsed once for all of them.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A picture to draw on: rectangles, lines, text, digits.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // All of a training run in one file, from which a later one goes on with the same bits.
 #pragma once
 

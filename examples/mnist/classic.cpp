@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The classic first network, told neither time nor class: it predicts epsilon under linear betas,
 // as in DDPM.
 #include "trained_model.hpp"

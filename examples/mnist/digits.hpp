@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The digits: images of 28 x 28 elements in [-1, 1], their labels, and which of them are held out.
 #pragma once
 

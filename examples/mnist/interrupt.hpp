@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Ctrl-C: noted when it comes, acted upon where the work can be left.
 #pragma once
 

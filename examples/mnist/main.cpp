@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // From real digits to new ones: trains a network, samples it, measures the samples.
 #include "checkpoint.hpp"
 #include "digits.hpp"

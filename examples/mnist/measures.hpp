@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How like real digits samples are: three measures on the 64 leading principal components of the
 // pixels.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A network in training: what the program needs of it, whichever network it is.
 #pragma once
 

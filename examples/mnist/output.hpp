@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The folder for the results, found to be writable before the work begins.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The three pictures.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // How far the work is: a bar that redraws itself on a terminal, a line now and then elsewhere.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The samplers one can ask for, each a plan over a path that the network understands.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Digits from a trained network.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A model around the library's trainer; what a network trains on is left to the class that derives
 // from it.
 #pragma once

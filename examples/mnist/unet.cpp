@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The U-Net, told time and class, trained as a rectified flow.
 #include "trained_model.hpp"
 

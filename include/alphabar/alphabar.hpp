@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and the rest of io/, which
 // needs zlib, libpng or nlohmann-json.
 #pragma once

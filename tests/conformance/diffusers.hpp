@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A case about a diffusers class: its configuration and the arguments of its methods.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `forward`: add_noise, scale_noise and get_velocity of the diffusers classes.
 #include "diffusers.hpp"
 #include "support.hpp"

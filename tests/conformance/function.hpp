@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `function`: one table a family of sources, put together in function.cpp.
 #pragma once
 

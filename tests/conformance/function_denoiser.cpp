@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Denoisers in sigma: k-diffusion's wrappers, EDM's and consistency models' preconditionings.
 #include "function.hpp"
 #include "process.hpp"

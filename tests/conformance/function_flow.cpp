@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What flow_matching, SiT and score_sde ask of a path, and forward processes on paths.
 #include "function.hpp"
 #include "sampler.hpp"

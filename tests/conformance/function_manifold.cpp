@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // flow_matching's manifolds, point by point.
 #include "function.hpp"
 

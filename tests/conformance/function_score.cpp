@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Scores of score_sde's models, its prior, and the times that SiT integrates over.
 #include "function.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What dpm-solver and UniPC ask of a schedule and of a model.
 #include "function.hpp"
 #include "replay_plan.hpp"

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Variational diffusion models' gamma, bins and embedding of time; EDM2's layers and averages.
 #include "function.hpp"
 

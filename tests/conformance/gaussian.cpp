@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `gaussian`: the q and p distributions of a discrete process, single steps and whole chains.
 #include "process.hpp"
 #include "replay_plan.hpp"

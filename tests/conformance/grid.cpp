@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `grid`: what set_timesteps of a diffusers class leaves.
 #include "diffusers.hpp"
 #include "support.hpp"

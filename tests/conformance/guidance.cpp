@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `guidance`: the guiders of diffusers, and the two rules of DPM-Solver's code.
 #include "support.hpp"
 

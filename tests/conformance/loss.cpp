@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `loss`: element losses with their gradients.
 #include "support.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Replays conformance cases: conformance_runner FILE...
 //
 // Prints a line for each case (ok, FAIL with error and tolerance, or unsupported with the reason) and last

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The discrete processes of the cases: schedule, arguments, T.
 #pragma once
 

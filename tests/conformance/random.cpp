@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`: which family a case belongs to, and what all of them need.
 #include "random.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`, one source a family.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`: the words of counter-based engines and of the standard library's own.
 #include "random.hpp"
 

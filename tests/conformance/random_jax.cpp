@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`: JAX.
 #include "random.hpp"
 

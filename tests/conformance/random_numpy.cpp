@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`: NumPy and Python's module `random`.
 #include "random.hpp"
 

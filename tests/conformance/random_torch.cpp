@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `random`: torch on a CPU and on a GPU.
 #include "random.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Runs an adaptive sampler over the stand-ins, one step for the whole batch, and compares.
 #pragma once
 

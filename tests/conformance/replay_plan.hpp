@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Runs a plan over the stand-ins and keeps what the cases look at.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `sampler`: the samplers of the research code.
 #include "sampler.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What the families of samplers have in common.
 #pragma once
 

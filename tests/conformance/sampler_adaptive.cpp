@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `sampler`: k-diffusion's dpm_adaptive.
 #include "replay_adaptive.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `sampler`: EDM's and EDM2's.
 #include "sampler.hpp"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The samplers of score_sde, SiT, rectified flow, VDM and consistency_models.
 #include "sampler.hpp"
 

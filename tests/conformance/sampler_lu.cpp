@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `sampler`: LuChengTHU's dpm-solver and UniPC's own repository.
 #include "sampler.hpp"
 

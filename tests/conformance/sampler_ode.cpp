@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The ODEs of flow_matching, its likelihoods and flows on manifolds, and k-diffusion's likelihood.
 #include "sampler.hpp"
 

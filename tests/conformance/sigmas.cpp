@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `sigmas`: grids of noise levels and of times.
 #include "process.hpp"
 #include "solver_schedule.hpp"

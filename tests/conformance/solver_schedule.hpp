@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The schedules of dpm-solver and UniPC and their time grids.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What every kind of conformance case needs: the verdict, the comparison rules and the deterministic stand-ins of the
 // format (README.md in this folder).
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `table`: schedules and every table derived from them, to 40 digits.
 #include "process.hpp"
 #include "support.hpp"

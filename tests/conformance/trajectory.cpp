@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Kind `trajectory`: the step loops of the diffusers classes.
 #include "diffusers.hpp"
 #include "replay_plan.hpp"

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Every gradient against the complex step: Im f(p + i h d) / h is the derivative of f along d, without cancellation.
 // Then wrong layers in place of the right ones: each must fail the same check.
 #include <alphabar/denoiser/classic.hpp>

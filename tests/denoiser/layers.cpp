@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Each layer, on every instruction set of this machine and in double, against loops written from its definition.
 #include <alphabar/denoiser/layers.hpp>
 #include <alphabar/noise/stream.hpp>

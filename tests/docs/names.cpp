@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Writes docs/names.md from the tables of the code: names FILE. As a test: names --check FILE, which fails where the page is old.
 #include <alphabar/io/diffusers.hpp>
 #include <alphabar/io/names.hpp>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The numbers are replayed in tests/conformance; here stands what a user of a configuration sees.
 #include <alphabar/backends/span.hpp>
 #include <alphabar/io/diffusers.hpp>

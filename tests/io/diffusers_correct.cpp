@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Where diffusers is not right: the corrected configuration's plans. That the others still replay is tests/conformance' work.
 #include <alphabar/io/diffusers.hpp>
 

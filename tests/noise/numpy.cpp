@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The hashes are those of NumPy 2.4.6.
 #include <alphabar/noise/numpy.hpp>
 

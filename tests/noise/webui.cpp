@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The numbers are those of the WebUI's algorithm (modules/rng.py), restated in Python on torch 2.13.
 #include <alphabar/noise/webui.hpp>
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Prints one line of hashes of the stream: it must be the same from every build.
 #include <alphabar/noise/stream.hpp>
 

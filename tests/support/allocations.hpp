@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Counts every allocation of the program that includes it, which one source of it may.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // One number for the bits of many: what other software's random numbers were reduced to.
 #pragma once
 

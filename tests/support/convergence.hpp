@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The test-bed of the solvers: a Gaussian mixture on three paths, measured orders of convergence,
 // mean and covariance.
 #pragma once

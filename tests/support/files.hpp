@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // For tests of readers and writers: a folder that goes away, and the fault that a call throws.
 #pragma once
 

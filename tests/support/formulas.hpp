@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Small formulas and a generator for tests of the primitives.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A Gaussian mixture in the plane, whose denoiser E[x_0 | x] is known exactly at every noise level
 // of every path.
 #pragma once

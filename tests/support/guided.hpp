@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Predictions, and guidance as a vector: guided(rule, {c, u}) with samples of equal size.
 #pragma once
 

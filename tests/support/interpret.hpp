@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A plan read literally, one statement a line of its definition, in double: what an executor must
 // agree with.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The paths of the test-bed with lambda = log(alpha / sigma) as time, for solvers that make levels of their own.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The outputs of perfect networks, by the definitions.
 #pragma once
 

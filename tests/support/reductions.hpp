@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The stand-ins of the recorded losses: predictions and targets as formulas of the flat element index.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A plan run slot by slot, as sampler/plan.hpp words it, in doubles: nothing is lowered, nothing is fused. And random plans.
 #pragma once
 

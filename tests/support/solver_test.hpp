@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What the tests of solvers begin with: the test-bed, its paths, the usual table and the names.
 #pragma once
 

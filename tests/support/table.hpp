@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The usual path of the tests: T linear betas.
 #pragma once
 

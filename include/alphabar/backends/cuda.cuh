@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // CUDA: the primitives, noise and plans on a stream. Compile with nvcc -std=c++20 --expt-relaxed-constexpr; with
 // --fmad=false results have the bits of a host build without FMA, otherwise they may differ by a rounding.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The primitives as thread bodies: what each thread of a device does, host and device. A device runs them over a grid of
 // threads; the emulated device runs them one by one on the host, so that they are tested where no device is.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A plan's stage on a device: one kernel, four elements a thread.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Eigen: Array, Matrix, Map and what else has memory (Ref, Block, Transpose), and the unsupported Tensor and TensorMap.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // std::span, std::vector and plain memory with a shape.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The threads space: the loops of host tensors on the threads of a team, with the bits of one thread.
 #pragma once
 

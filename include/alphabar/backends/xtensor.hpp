@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // xtensor: xtensor, xarray, xtensor_fixed and adaptors, of 0.24 and of 0.26 and later.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Memory for own buffers, 64-byte aligned: a full cache line and the widest vector.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // combine_rows: a linear combination of tensors, with weights that each sample may choose by its inner products.
 #pragma once
 

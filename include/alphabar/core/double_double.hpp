@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Double-double arithmetic: about 31 digits as the unevaluated sum of two doubles, in constant expressions and at run time.
 #pragma once
 

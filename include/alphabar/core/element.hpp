@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Elements between memory and arithmetic: the 16-bit types are stored, formulas compute in float.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What is said of a bad argument: the function, the argument, its value and what is allowed.
 #pragma once
 

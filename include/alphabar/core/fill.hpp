@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // fill: one value, or what a generator makes, in every element.
 #pragma once
 

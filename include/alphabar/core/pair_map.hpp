@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Two coefficients of a linear map, and the map.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A number for all samples of a batch, or one for each.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Philox4x32: 128 random bits as a pure function of a counter and a key.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Laplacian pyramids of images.
 #pragma once
 

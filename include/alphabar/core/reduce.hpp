@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // reduce_rows and transform_reduce_rows: a sum for each sample, in one fixed order.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Special functions that the standard library lacks: the incomplete beta function, the quantiles of the beta and the normal
 // distribution.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What the library asks of a tensor: where its elements are, its shape, its order and its space.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A team of threads that the caller owns and lends to loops.
 #pragma once
 

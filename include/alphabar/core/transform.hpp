@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // transform and transform_rows: a formula over the elements of tensors, in one pass over memory.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The classic denoiser of many first programs: conv 1 -> 64, ReLU, conv 64 -> 1.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A network at work on batches: predictions, the mean squared error and its gradient, with threads.
 #pragma once
 

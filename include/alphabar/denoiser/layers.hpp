@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The layers of the denoiser, forward and backward, for any scalar; packs of floats where the scalar is float.
 //
 // A map is one image's channels in memory: (n + 2) x (n + 2) pixels of C scalars each, a border of zeros around n x n

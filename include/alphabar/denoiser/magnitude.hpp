@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // EDM2's magnitude-preserving operations: inputs of unit variance give outputs of unit variance.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What networks are composed of: convolutions and dense layers that know where their parameters are, and conditions.
 #pragma once
 

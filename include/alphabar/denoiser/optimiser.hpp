@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Adam, gradient clipping, the average of the parameters, and the learning rate.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A network's parameters: one flat array, and the list of the tensors in it.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The denoiser's kernels, compiled once for each vector width and chosen when the program runs.
 #pragma once
 

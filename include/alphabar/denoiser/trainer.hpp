@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Training step by step, reproducible from the seed and resumable.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The small U-Net: time- and class-conditioned, 148,001 parameters, 7.67 MFLOP forward for a 28 x 28 image.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The times and noise levels that a sampler visits.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // N calls along a function of u, from u = 0 at the noisy end to u = 1 at the clean one: all grids that are one formula.
 // The header to include for a grid of your own.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Grids of flow models: shifted, stretched, logit-normal.
 #pragma once
 

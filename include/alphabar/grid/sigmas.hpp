@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, VP, bong-tangent,
 // linear-quadratic, a list.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Grids spaced in time: leading, trailing, linspace, and the others that users know by name.
 #pragma once
 

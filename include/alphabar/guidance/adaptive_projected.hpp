@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Adaptive projected guidance.
 #pragma once
 

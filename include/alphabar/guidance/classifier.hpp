@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Classifier guidance of a prediction of any kind. The form that moves the mean is condition_mean of process/p_sample.hpp.
 #pragma once
 

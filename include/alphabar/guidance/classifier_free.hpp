@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Classifier-free guidance, and the rules that have its formula: autoguidance and CFG++.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance by several conditions: two of them nested, or any number side by side.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance with a scale for each band of frequencies (FDG).
 #pragma once
 

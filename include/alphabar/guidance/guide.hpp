@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance: several predictions become one. A rule gives the weights, where it needs them by inner products of the predictions.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance in a part of the steps or of the noise levels only.
 #pragma once
 

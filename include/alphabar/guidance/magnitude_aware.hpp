@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Magnitude-aware guidance (MAMBO-G).
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Scales for the frames of a video: where frames are the samples of a batch, they are the scales of any rule.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance away from predictions of a perturbed network: PAG, SLG, SEG, and the rule of LTX-2.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Guidance whose standard deviation is led back to that of the first prediction.
 #pragma once
 

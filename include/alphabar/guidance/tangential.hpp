@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Tangential damping of the unconditional prediction (TCFG).
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A diffusers scheduler_config.json as a sampler of this library. Needs nlohmann-json.
 #pragma once
 

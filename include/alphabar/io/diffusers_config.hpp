@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A diffusers scheduler_config.json, read and checked: every field has a value of the right kind and range, or an error
 // names the field and the byte. Needs nlohmann-json.
 #pragma once

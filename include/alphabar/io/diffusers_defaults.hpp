@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The default of every field of every scheduler class of diffusers 0.42.1.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The noise levels at which diffusers' add_noise, scale_noise and get_velocity work.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The times and noise levels that the scheduler classes of diffusers visit, to the last integer time: what
 // set_timesteps does.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // From the configuration of a diffusers scheduler to the plan that it names: path, grid, network form and solver of
 // this library, with the options that reproduce diffusers' numbers.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Whole files in and out, and what is said of a bad one: a fault, the byte where it was found, one
 // clear line.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // IDX, the format of the MNIST digits: two zero bytes, a type, the number of extents, the extents,
 // the elements (big-endian).
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The names that users know, as plans: the samplers and schedules of AUTOMATIC1111's WebUI and Forge, ComfyUI, k-diffusion.
 #pragma once
 

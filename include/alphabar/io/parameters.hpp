@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The text that the Stable Diffusion WebUI writes with a picture, "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 42, ...":
 // read, kept, and made a plan, a guidance scale and a noise source.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Pictures: PNG files, grey or RGB, 8 bits a channel.
 #pragma once
 

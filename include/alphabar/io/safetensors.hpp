@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // safetensors, the file format of model weights: 8 bytes N (little-endian), N bytes of JSON that
 // say name, element type, shape and place of each tensor, then the bytes of the tensors, without a
 // gap.

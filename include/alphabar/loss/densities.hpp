@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Noise levels for training: each density by its quantile function, so that a uniform number, stratified or not, gives a level.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Weights of frequencies, for losses taken in the cosine transform.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Losses of a prediction against a target or against the stream's noise, with their gradient in the same pass.
 #pragma once
 

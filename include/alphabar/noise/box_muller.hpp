@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Box-Muller and Philox in terms of `word`, `real`, `mask` and the operations on them that stand before its inclusion.
 // It is not for users: normals.hpp includes it once for each instruction set, into that one's namespace, because a
 // function's target attribute cannot be a template parameter. There is no include guard for that reason.

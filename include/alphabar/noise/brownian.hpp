@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Brownian paths as a formula: the increment over any interval, asked for in any order, without storage.
 #pragma once
 

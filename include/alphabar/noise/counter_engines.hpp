@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The counter-based engines of Random123 in every width: what other software's generators are made of. The library's own
 // noise uses philox4x32 of core/philox.hpp.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Noise that a generator of other software draws tensor by tensor, as an executor takes it.
 #pragma once
 

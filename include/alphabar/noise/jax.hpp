@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The random numbers of JAX: jax.random with the default implementation, threefry2x32.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // std::mt19937 as other software seeds it. Seeded with one 32-bit number, it is theirs already.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Standard normals from Philox words: Box-Muller in float, with the same bits on every machine.
 //
 // The mathematics stands once, in box_muller.hpp. It is compiled here for plain numbers (host, device) and for vectors of

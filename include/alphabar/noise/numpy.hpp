@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The random numbers of NumPy: SeedSequence, the bit generators, Generator, and the legacy RandomState.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The random numbers of Python's module `random`.
 #pragma once
 

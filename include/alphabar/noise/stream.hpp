@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Noise as a formula: every number is a pure function of (seed, purpose, step, sample, element).
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The random numbers of PyTorch on a CPU.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The random numbers of PyTorch on a GPU, made on the CPU, and those of the WebUI's NV source.
 #pragma once
 

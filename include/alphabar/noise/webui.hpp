@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The noise of the Stable Diffusion WebUI: variation seeds, seed resizing and the eta noise seed delta.
 #pragma once
 

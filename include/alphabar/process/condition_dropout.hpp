@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Conditions that training drops, so that guidance finds its predictions without them.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // DDIM between neighbouring times of a table, with a time for each sample. Whole trajectories are plans: sampler/ddim.hpp.
 #pragma once
 

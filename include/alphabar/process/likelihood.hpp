@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The pieces of the variational bound, element by element, with their gradients.
 #pragma once
 

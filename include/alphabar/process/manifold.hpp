@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The manifolds of flow matching: the sphere and the flat torus.
 #pragma once
 

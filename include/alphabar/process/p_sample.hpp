@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // p(x_{t-1} | x_t): the reverse process of a network, one time of the table after the other.
 #pragma once
 

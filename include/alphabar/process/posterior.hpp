@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // q(x_s | x_t, x_0): one step back when the data is known.
 #pragma once
 

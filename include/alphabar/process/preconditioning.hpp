@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Denoisers made of networks: EDM's preconditioning, those of the networks that it took over, and consistency models'.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What a network's output means: one 2x2 table, any prediction into any other.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // q(x_t | x_0): noisy data at any time, in one step.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The times of a batch: one number for all samples, or one for each.
 #pragma once
 

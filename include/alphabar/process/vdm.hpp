@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Variational diffusion models: discrete data as levels, their likelihood, the learned log-SNR, and the embedding of time.
 #pragma once
 

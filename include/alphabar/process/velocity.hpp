@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Predictions of the velocity of a path, and networks of one path used on another.
 #pragma once
 

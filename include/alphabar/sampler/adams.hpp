@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The exponential Adams family: predictors and correctors of any order, ODE and SDE. DPM-Solver,
 // DPM-Solver++, DEIS, UniPC, SA-Solver, LMS and PLMS are lists of orders and a rule.
 #pragma once

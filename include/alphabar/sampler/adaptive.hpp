@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // DPM-Solver 12 and 23 with adaptive steps, for each sample its own or one for the batch.
 #pragma once
 

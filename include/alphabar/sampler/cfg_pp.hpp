@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // CFG++: x_0 from the guided prediction, the noise from the unconditional one.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Consistency sampling: to x_0, and back up with fresh noise.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // DDIM with any eta, and its inversion.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // DDPM: ancestral sampling from the posterior, with every kind of variance.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Samplers of networks distilled to few steps: latent consistency models and trajectory consistency.
 #pragma once
 

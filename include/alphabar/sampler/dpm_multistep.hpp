@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // DPM-Solver and DPM-Solver++, multistep, orders 1 to 3, ODE and SDE.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // ER-SDE: extended reverse-time SDEs, whose noise any function of sigma / alpha may set.
 #pragma once
 

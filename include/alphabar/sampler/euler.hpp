@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Euler, with churn, and the ancestral sampler.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The executor: runs a plan stage by stage, while the caller calls the network.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The one formula behind every exponential solver: phi, transition, moments, weights, and the rules
 // by which solvers differ.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Several networks and a rule as one network for `sample`.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Score-based sampling: the reverse-diffusion predictor and Langevin correctors.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The likelihood of a sample, by any plan of the probability flow.
 #pragma once
 

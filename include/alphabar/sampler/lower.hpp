@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A plan lowered to what a machine runs: registers in place of history and anchor, one pass over memory a stage.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What the network is: what its output means, in which scale it sees the state and what is done to
 // its x_0.
 #pragma once

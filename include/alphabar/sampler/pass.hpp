@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What a lowered stage does to elements: the formula of one element, for any space, and its loop on the host.
 #pragma once
 

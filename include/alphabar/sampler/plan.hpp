@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A sampler as data: a plan is a list of stages; a stage is one network evaluation F = network(input_scale x, time) and
 // linear maps of what is at hand.
 #pragma once

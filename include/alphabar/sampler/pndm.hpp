@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Classical multistep methods on the network's output: PNDM (Runge-Kutta and linear multistep), iPNDM, iPNDM-v, LMS.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // RePaint: inpainting by an unconditional model, with jumps back to noise.
 #pragma once
 

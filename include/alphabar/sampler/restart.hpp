@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Restart: an ODE sampler that goes back up to more noise and down again, several times.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Runge-Kutta methods, exponential and classical: the calls inside a step and what the memory is taken to be between
 // them.
 #pragma once

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // SA-Solver: stochastic Adams with predictor and corrector.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // sample: a plan, a network and noise make a sample.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The reverse SDE in the path's own time: Euler-Maruyama and stochastic Runge-Kutta methods.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Plans as text: a table to read, and JSON that reads back as the same plan, bit by bit.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Singlestep solvers: a step with calls inside it. DPM-Solver and DPM-Solver++ singlestep, orders 1 to 3, ODE and SDE.
 #pragma once
 

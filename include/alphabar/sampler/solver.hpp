@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // What solvers share: how they are called, and plans that are made step by step.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Steps of two calls, the second inside the step or at its end: Heun's method, DPM-Solver-2, its ancestral form,
 // DPM-Solver++(2S) ancestral, DPM-Solver++ SDE.
 #pragma once

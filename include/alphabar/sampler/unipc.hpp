@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // UniPC: a predictor and a corrector that costs no call.
 #pragma once
 

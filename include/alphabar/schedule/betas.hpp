@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The variances beta_0 ... beta_{T-1} of the noise that a discrete process adds.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Paths in continuous time: the SDEs, EDM's forms of them, and paths given by their log-SNR.
 #pragma once
 

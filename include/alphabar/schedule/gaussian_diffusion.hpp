@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The discrete Gaussian diffusion process: all its tables, and the path of noise levels that they describe.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Published lists of noise levels: the variance-exploding process in T steps, the improved DDPM as EDM has it.
 #pragma once
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // A noise level: the scales (alpha, sigma) of x = alpha x_0 + sigma eps.
 #pragma once
 

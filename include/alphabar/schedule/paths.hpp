@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // The paths of flow matching and the variance-exploding path.
 #pragma once
 

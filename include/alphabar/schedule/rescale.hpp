@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Schedules made of schedules: zero terminal SNR, a shift of the SNR, fewer times.
 #pragma once
 

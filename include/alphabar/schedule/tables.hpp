@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
 // Everything that a discrete process tabulates, each entry one formula of beta and alpha-bar.
 #pragma once
 
