@@ -221,11 +221,12 @@ void write(std::ostream& out)
 
 int main(int count, char** arguments)
 {
-    if (count < 2)
+    bool const checks = count == 3 && std::string_view(arguments[1]) == "--check";
+    if (!checks && (count != 2 || arguments[1][0] == '-'))
         return std::fputs("names [--check] FILE\n", stderr), 2;
     std::ostringstream page;
     write(page);
-    if (std::string_view(arguments[1]) != "--check") {
+    if (!checks) {
         std::ofstream(arguments[1]) << page.str();
         return 0;
     }

@@ -93,7 +93,7 @@ TEST_CASE("some samplers leave out the last level but one")
 
 TEST_CASE("the WebUI's samplers on times")
 {
-    CHECK(named_plan("LCM", sd, 8) == ab::lcm(sd, ab::lcm_grid(8)));
+    CHECK(named_plan("LCM", sd, 8) == ab::lcm_sampler(sd, ab::lcm_grid(8)));
     CHECK(named_plan("lcm simple", sd, 8, {.from = from::comfyui}) ==
           ab::consistency(sd, ab::simple_grid(8, ab::arithmetic::numpy)));
     CHECK(named_plan("PLMS", sd, 20).stages.size() == 21);

@@ -88,6 +88,9 @@ TEST_CASE("the sphere: a quarter of the way round, and the limits")
     CHECK(s.distance(point{1, 0, 0}, point{std::cos(1e-9), std::sin(1e-9), 0}) == Approx(1e-9)); // acos would give 0
     CHECK(s.distance(point{1, 0}, point{-1, 0}) == Approx(pi));
     CHECK_THROWS_AS(s.logarithm(point{1, 0}, point{-1, 0}, u), std::invalid_argument);
+    double const third = 1 / std::sqrt(3.0); // opposite within rounding only
+    point v(3);
+    CHECK_THROWS_AS(s.logarithm(point{third, third, third}, point{-third, -third, -third}, v), std::invalid_argument);
     CHECK_THROWS_AS(s.project(point{0, 0}), std::invalid_argument);
 }
 
@@ -98,6 +101,12 @@ TEST_CASE("the torus: the short way round")
     t.project(x);
     check_near(x, {0, 1.5 * pi, pi}, 1e-14);
     point u(1);
+    for (int k = 1; k < 200000; k += 7) { // just below a whole turn
+        point below{std::nextafter(2 * pi * k, 0.0)};
+        t.project(below);
+        if (below[0] < 0 || below[0] >= 2 * pi)
+            FAIL_CHECK(below[0]);
+    }
     t.logarithm(point{0.1}, point{2 * pi - 0.1}, u);
     CHECK(u[0] == Approx(-0.2));
 }

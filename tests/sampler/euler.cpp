@@ -103,9 +103,10 @@ TEST_CASE("the ancestral step is k-diffusion's")
 TEST_CASE("what is refused")
 {
     grid const g = make_grid(variance_exploding{}, karras_grid(9));
-    CHECK_THROWS_WITH_AS(euler(g, {.churn = {.amount = 1}}),
-                         "alphabar::churn: amount is 1; churn needs the path: call the solver as (path, grid, options)",
-                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(
+        euler(g, {.churn = {.amount = 1}}),
+        "alphabar::euler: churn.amount is 1; it needs the path: call the solver as (path, grid, options)",
+        std::invalid_argument);
     CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = -1}}), std::invalid_argument);
     CHECK_THROWS_AS(euler(variance_exploding{}, g, {.churn = {.amount = 1, .low = 2, .high = 1}}),
                     std::invalid_argument);

@@ -96,6 +96,7 @@ TEST_CASE("gradient estimation is x' = x + (2 d - d before) (sigma' - sigma); th
         CHECK(p.stages[i].x[m(0)] == Approx(plain ? step : 2 * step));
         CHECK(p.stages[i].x[m(1)] == Approx(plain ? 0.0 : -step));
     }
+    CHECK(!gradient_estimation(path, g, {.gamma = 1.0}).stages[3].x.reads(m(1))); // Euler's method
     plan const flow = gradient_estimation(rectified_flow{}, trailing_grid(4));
     CHECK(flow.stages[1].x == x - 0.5 * m(0) + 0.25 * m(1));
 }

@@ -47,7 +47,7 @@ TEST_CASE("mean and covariance")
         double const low = sigma_of(path, g.levels[30]), high = sigma_of(path, g.levels[20]);
         restart_interval const interval{.low = low, .high = high, .steps = 20, .times = 4};
         CHECK(support::worst_deviation(restart(path, g, {interval}), kind, -3.0, 4000) < 4.0);
-        runge_kutta_options loud{.methods = {res_2s(1.0)}, .form = memory_form::rho};
+        restart_options loud;
         loud.noise_scale = 1.3;
         CHECK(support::worst_deviation(restart(path, g, {interval}, loud), kind, -3.0, 4000) > 4.0);
     }

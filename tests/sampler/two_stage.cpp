@@ -107,6 +107,15 @@ TEST_CASE("with eta = 1 mean and covariance are kept")
             grid const g = support::grid_to_zero(kind, 150, -3.0);
             CHECK(support::worst_deviation(solver.make({kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
         }
+    for (path_kind kind : support::all_paths) {
+        grid const g = support::grid_to_zero(kind, 150, -3.0);
+        CHECK(support::worst_deviation(heun(support::lambda_path{kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
+    }
+    // with noise a step of rectified flow leaves its line, where a velocity would be wrong
+    rectified_flow const flow;
+    CHECK(heun(flow, trailing_grid(6), {.eta = 1.0}) ==
+          two_stage(flow, trailing_grid(6), {.eta = 1.0, .middle = 1.0, .form = memory_form::rho}));
+    CHECK_THROWS_AS(heun(flow, trailing_grid(6), {.eta = 1.0, .form = memory_form::velocity}), std::invalid_argument);
 }
 
 TEST_CASE("ends, zero terminal SNR, the number of arrays, what is refused")

@@ -302,7 +302,7 @@ inline plan lcm_plan(plan_input const& in)
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i < g.times.size(); ++i)
         steps.push_back({g.times[i], level(g.times[i]), next[i] ? level(*next[i]) : noise_level{1.0, 0.0}});
-    return lcm(steps, {.network = network_of(c), .timestep_scaling = c.number("timestep_scaling")});
+    return lcm_sampler(steps, {.network = network_of(c), .timestep_scaling = c.number("timestep_scaling")});
 }
 
 inline plan tcd_plan(plan_input const& in)
@@ -1065,7 +1065,7 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
     return plans;
 }
 
-/// The steps of one size: before them the state, which holds no noise then, is resized to `scale` times its first size as the
+/// The steps of one size: before them, but for the first plan, the state, which holds no noise then, is resized to `scale` times its first size as the
 /// configuration's upscale_mode says.
 struct sized_plan {
     double scale = 1.0;
@@ -1073,7 +1073,8 @@ struct sized_plan {
 };
 
 /// FlowMatchLCMScheduler with scale_factors: one plan a size. After step k the state has scale_factors[k] times its first
-/// size, beyond the list the size that it has; the noise is drawn at the new size.
+/// size, beyond the list the size that it has; the noise is drawn at the new size. Throws as `make_plan` does, for another
+/// class, and unless all factors are positive.
 inline std::vector<sized_plan> sized_plans(diffusers_config const& c, diffusers_request const& request)
 {
     using namespace slots;
@@ -1081,6 +1082,8 @@ inline std::vector<sized_plan> sized_plans(diffusers_config const& c, diffusers_
         c.unsupported("_class_name", "scale_factors of " + c.class_name());
     diffusers_grid const g = set_timesteps(c, request);
     std::vector<double> const scales = c.has("scale_factors") ? c.numbers("scale_factors") : std::vector<double>{};
+    for (double scale : scales)
+        require(scale > 0.0 && std::isfinite(scale), "sized_plans", "scale_factors", scale, "it must be positive");
     plan const whole = consistency(detail::grid_of(g, detail::sigma_path::flow), {.network = detail::flow_network});
     std::vector<sized_plan> parts(1);
     for (std::size_t i = 0; i < whole.stages.size(); ++i) {

@@ -132,8 +132,7 @@ template <noise_path Path>
 plan named_restart(Path const& path, grid const& g, name_options const& o)
 {
     std::size_t const n = g.steps(), times = n >= 36 ? 2 : 1, again = n >= 36 ? n / 4 : 9;
-    runge_kutta_options const heun{
-        .network = o.network, .methods = {res_2s(1.0)}, .form = memory_form::rho, .noise_scale = o.noise_scale};
+    restart_options const heun{.network = o.network, .noise_scale = o.noise_scale};
     if (n < 20)
         return restart(path, g, {}, heun);
     sigma_range const range{sigma_of(path, g.levels[n - 1]), sigma_of(path, g.levels[0])};
@@ -284,7 +283,7 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"PLMS", ALPHABAR_PLAN(pndm(path, g, {.network = o.network})), "timesteps"},
         {"TCD", ALPHABAR_PLAN(tcd(path, g, {.network = o.network, .gamma = o.eta.value_or(0.3)})), "LCM"},
         {"DDPM|ddpm", ALPHABAR_PLAN(ddpm(path, g, {.network = o.network}))},
-        {"LCM", ALPHABAR_PLAN(lcm(path, g, {.network = o.network})), "LCM", 0, false, {}, webui},
+        {"LCM", ALPHABAR_PLAN(lcm_sampler(path, g, {.network = o.network})), "LCM", 0, false, {}, webui},
         {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale}))},
     };
     return rows;
@@ -370,8 +369,8 @@ Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flo
     return nullptr;
 }
 
-/// Names that users say and that are no plan, the longer ones first.
 inline constexpr std::string_view no_such_plan = "alphabar has no plan of it";
+/// Names that users know and that stand for no plan, the longer ones first.
 inline constexpr std::pair<std::string_view, std::string_view> names_without_plan[] = {
     {"DPM adaptive", "its steps are found while it runs: call adaptive(path, x, noise, network, options)"},
     {"exp_heun_2_x0_sde", no_such_plan},

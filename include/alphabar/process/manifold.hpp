@@ -61,7 +61,7 @@ struct sphere {
             detail::store(w[i], cosine * slope - angle * sine * at);
         }
     }
-    /// Throws std::invalid_argument where y = -x, which every great circle reaches.
+    /// Throws std::invalid_argument where y is -x within rounding, which every great circle reaches.
     void logarithm(auto const& x, auto const& y, auto&& u) const
     {
         double const cosine = dot(x, y);
@@ -71,7 +71,8 @@ struct sphere {
             square += static_cast<double>(u[i]) * u[i];
         }
         double const sine = std::sqrt(square);
-        require(sine > 0.0 || cosine > 0.0, "sphere::logarithm", "y", "-x", "it must not be opposite");
+        double const rounding = std::numeric_limits<std::remove_cvref_t<decltype(u[0])>>::epsilon();
+        require(cosine > 0.0 || sine > std::sqrt(rounding), "sphere::logarithm", "y", "-x", "it must not be opposite");
         double const factor = sine > 0.0 ? std::atan2(sine, cosine) / sine : 1.0;
         for (auto& v : u)
             detail::store(v, v * factor);
@@ -101,7 +102,7 @@ struct flat_torus {
     {
         for (auto& v : x) {
             detail::store(v, v - turn * std::floor(v / turn));
-            if (v >= turn) // of a v just below 0
+            if (v < 0 || v >= turn) // by rounding
                 v = 0;
         }
     }

@@ -25,9 +25,8 @@ enum class error_norm : std::uint8_t { per_sample, batch, largest };
 
 /// The next step is h times a factor:
 ///
-///     pid    1 + atan(E_1^-b1 E_2^-b2 E_3^-b3 - 1) of the last three errors, b = (p + i + d, -(p + 2d), d) / order; a
-/// try is
-///            accepted where it is at least `safety` (k-diffusion; Soderlind 2003)
+///     pid    1 + atan(E_1^-b1 E_2^-b2 E_3^-b3 - 1) of the last three errors, b = (p + i + d, -(p + 2d), d) / order;
+///            a try is accepted where it is at least `safety` (k-diffusion; Soderlind 2003)
 ///     power  safety E^(-1/order); a try is accepted where E <= 1 (Lu et al. 2022, arXiv 2206.00927, appendix C)
 enum class step_control : std::uint8_t { pid, power };
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <alphabar/sampler/consistency.hpp>
-#include <alphabar/sampler/ddim.hpp>
 
 namespace alphabar {
 
@@ -19,7 +18,8 @@ struct lcm_options {
 ///     c_skip = d^2 / (u^2 + d^2),  c_out = u / sqrt(u^2 + d^2),  u = timestep_scaling t,  d = sigma_data
 ///
 /// Throws as `network_call` does. Source: Luo et al. 2023, arXiv 2310.04378, section 4.1 and algorithm 3.
-inline constexpr solver_function lcm("lcm", [](std::vector<grid_step> const& steps, lcm_options const& o) {
+inline constexpr solver_function lcm_sampler("lcm_sampler", [](std::vector<grid_step> const& steps,
+                                                               lcm_options const& o) {
     using namespace slots;
     plan p = consistency(steps, {.network = o.network});
     for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -52,7 +52,7 @@ inline stage tcd_stage(network_form const& network, grid_step const& step, noise
 /// `tcd_stage` does. Source: Zheng et al. 2024, arXiv 2402.19159, algorithm 4.
 inline constexpr solver_function tcd("tcd", [](grid_on_path const& g, tcd_options const& o) {
     require(o.gamma >= 0.0 && o.gamma <= 1.0, "tcd", "gamma", o.gamma, "it must lie in [0, 1]");
-    require(o.gamma == 0.0 || g.path.at_time, "tcd", "gamma", o.gamma, "without a path it must be 0");
+    require(o.gamma == 0.0 || g.path.at_time, "tcd", "gamma", o.gamma, needs_path);
     return plan_of(o.network, steps_of(g), "tcd", [&](grid_step step, std::size_t i) {
         noise_level const to = step.to;
         if (i + 1 < g.steps() && o.gamma > 0.0)

@@ -13,7 +13,7 @@ struct dpm_options {
     std::optional<double> eta{};       ///< tau^2: 0 the ODE, 1 the reverse SDE
     std::optional<moment_rule> rule{}; ///< by default midpoint for order 2, exact for order 3
     /// Order 3: the first step is corrected by the second call; without, the order is 2.
-    bool corrected_start = true;
+    std::optional<bool> corrected_start{};
     /// With fewer than 15 steps the last two have order 2 and 1 (diffusers).
     bool lower_order_final = false;
     bool euler_at_final = false; ///< the last step has order 1 (diffusers)
@@ -48,7 +48,7 @@ inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g
         lower_final_orders(a.predictor, 2);
     if (o.euler_at_final)
         a.predictor[n - 1] = 1;
-    if (order == 3 && o.corrected_start && o.first + 1 < n) {
+    if (order == 3 && o.corrected_start.value_or(true) && o.first + 1 < n) {
         a.corrector.assign(n, 0);
         a.corrector[o.first + 1] = 2;
     }
@@ -77,7 +77,7 @@ private:
         o.form = o.form.value_or(form);
         o.eta = o.eta.value_or(eta);
         o.rule = o.rule ? o.rule : rule;
-        o.corrected_start = o.corrected_start && corrected_start;
+        o.corrected_start = o.corrected_start.value_or(corrected_start);
         return o;
     }
 };
@@ -98,7 +98,8 @@ inline constexpr dpm_named dpmpp_3m_sde{3, memory_form::x_0, 1.0};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
 inline constexpr dpm_named dpmpp_3m_shipped{3, memory_form::x_0, 0.0, shipped_3m, false};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
-/// Adams-Bashforth on epsilon; not from alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
+/// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid starts
+/// at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
 inline constexpr dpm_named deis{3, memory_form::epsilon, 0.0, moment_rule{}, false};
 
 } // namespace alphabar

@@ -26,12 +26,12 @@ struct churned_step {
 
 /// The steps of a grid with their churn. A step from alpha = 0 has none. Throws std::invalid_argument unless the amount and
 /// the window are not negative, and where there is no path for an amount.
-inline std::vector<churned_step> churned_steps(path_view const& path, grid const& g, churn_options const& o = {})
+inline std::vector<churned_step> churned_steps(path_view const& path, grid const& g, churn_options const& o = {},
+                                               std::string_view function = "churned_steps")
 {
-    require(o.amount >= 0.0 && std::isfinite(o.amount), "churn", "amount", o.amount, "it must not be negative");
-    require(o.low >= 0.0 && o.low <= o.high, "churn", "low", o.low, "it must lie in [0, high]");
-    require(o.amount == 0.0 || path.at_ratio, "churn", "amount", o.amount,
-            "churn needs the path: call the solver as (path, grid, options)");
+    require(o.amount >= 0.0 && std::isfinite(o.amount), function, "churn.amount", o.amount, "it must not be negative");
+    require(o.low >= 0.0 && o.low <= o.high, function, "churn.low", o.low, "it must lie in [0, churn.high]");
+    require(o.amount == 0.0 || path.at_ratio, function, "churn.amount", o.amount, needs_path);
     double const gamma = std::min(o.amount / static_cast<double>(g.steps()), std::numbers::sqrt2 - 1.0);
     std::vector<churned_step> steps;
     steps.reserve(g.steps());
@@ -59,7 +59,7 @@ struct euler_options {
 /// every path it is DDIM of eta = 0 (Song et al. 2021, (14)). Churn needs the path. Throws as `ddim` and `churned_steps` do.
 inline constexpr solver_function euler("euler", [](grid_on_path const& g, euler_options const& o) {
     using namespace slots;
-    std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn);
+    std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn, "euler");
     return plan_of(o.network, steps_of(g), "euler", [&](grid_step const& plain, std::size_t i) {
         auto const& [step, churn, end_time] = steps[i];
         stage s = ddim_stage(o.network, o.churn_after_call ? plain : step);
@@ -86,8 +86,8 @@ struct euler_ancestral_options {
 };
 
 /// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up = min(sigma', eta sigma' sqrt(1 -
-/// (sigma' / sigma)^2)) where alpha = 1. On every path it is DDIM with this eta. Source: k-diffusion,
-/// sample_euler_ancestral.
+/// (sigma' / sigma)^2)) where alpha = 1. On every path it is DDIM with this eta. Throws as `ddim` does.
+/// Source: k-diffusion, sample_euler_ancestral.
 inline constexpr solver_function euler_ancestral("euler_ancestral", [](grid const& g,
                                                                        euler_ancestral_options const& o) {
     return ddim(g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale});
@@ -104,6 +104,8 @@ inline constexpr solver_function euler_ancestral_flow("euler_ancestral_flow", []
         auto const& [time, from, to] = step;
         require(std::abs(from.alpha + from.sigma - 1.0) < 1e-9, "euler_ancestral_flow", "alpha + sigma",
                 from.alpha + from.sigma, "it must be 1: the levels of rectified flow");
+        require(o.eta == 0.0 || to.sigma <= from.sigma, "euler_ancestral_flow", "eta", o.eta,
+                "a step to more noise has eta = 0");
         double const rest = 1.0 + o.eta * (to.sigma / from.sigma - 1.0); // sigma_d / sigma'
         double const kept = rest == 1.0 ? 1.0 : rest * to.alpha / (1.0 - rest * to.sigma);
         double const up = to.sigma * std::sqrt((1.0 - kept) * (1.0 + kept));

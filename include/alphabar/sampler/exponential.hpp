@@ -88,12 +88,19 @@ struct transition {
 /// The transition between two levels, also where sigma_t = 0 or, in the form x_0, alpha_s = 0: h is
 /// infinite there and a, b, c are limits.
 ///
-/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms
-/// epsilon and rho, and a stochastic step to sigma = 0 in the form epsilon.
+/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, a
+/// stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho and velocity; and where alpha +
+/// sigma is not 1 in the form velocity.
 inline transition make_transition(noise_level s, noise_level t, memory_form form, double tau = 0.0)
 {
-    if (form == memory_form::velocity)
+    require(tau == 0.0 || form == memory_form::x_0 || form == memory_form::epsilon, "make_transition", "tau", tau,
+            "only the forms x_0 and epsilon have an SDE");
+    if (form == memory_form::velocity) {
+        for (auto const& [alpha, sigma] : {s, t})
+            require(std::abs(alpha + sigma - 1.0) < 1e-6, "make_transition", "alpha + sigma", alpha + sigma,
+                    "it must be 1: a velocity is remembered on rectified flow, and by its ODE");
         return {1.0, 1.0, 0.0, 0.0, t.sigma - s.sigma, 1.0};
+    }
     require(form == memory_form::x_0 || s.alpha > 0.0, "make_transition", "alpha", s.alpha,
             "a step in epsilon cannot start at alpha = 0; remember x_0 instead");
     if (form == memory_form::rho)

@@ -45,6 +45,8 @@ inline log_density_change change_of_log_density(plan const& p)
                                            (from.what != slot::kind::output || from.index == 0)),
                     "change_of_log_density", "a coefficient of noise, known data or a further head", coefficient,
                     "it must be 0");
+            require(from.what != slot::kind::memory || from.index < of_memory.size(), "change_of_log_density",
+                    "the age of a memory", static_cast<int>(from.index), "there are fewer calls before it");
             if (from.what == slot::kind::memory)
                 sum += coefficient * of_memory[of_memory.size() - 1 - from.index];
         }

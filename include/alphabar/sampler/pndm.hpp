@@ -89,7 +89,7 @@ struct pndm_options {
 /// PNDM on a grid whose times lie at equal distances. Throws as above. A Runge-Kutta step never calls at sigma = 0: near
 /// the end fewer are made.
 inline constexpr solver_function pndm("pndm", [](grid_on_path const& g, pndm_options const& o) {
-    require(!o.runge_kutta || g.path.at_time, "pndm", "runge_kutta", o.runge_kutta, "it needs the path");
+    require(!o.runge_kutta || g.path.at_time, "pndm", "runge_kutta", o.runge_kutta, needs_path);
     std::vector<pndm_call> calls;
     auto const& L = g.levels;
     std::size_t const n = g.steps(), prk = o.runge_kutta ? std::min<std::size_t>(3, n - 1) : 0;
@@ -125,9 +125,14 @@ inline constexpr solver_function lms("lms", [](grid const& g, multistep_options 
     return adams(g, o.network, a);
 });
 
+struct ipndm_options {
+    network_form network{};
+    unsigned order = 4;
+};
+
 /// iPNDM: the same by the weights for equal steps, whatever the steps are. Throws std::invalid_argument unless order is 1
 /// to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.
-inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_options const& o) {
+inline constexpr solver_function ipndm("ipndm", [](grid const& g, ipndm_options const& o) {
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
     auto const weights_of_equal = [](transition const& step, std::span<double const> nodes, moment_rule) {
         node_values w{};
@@ -138,17 +143,26 @@ inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_opti
     return lms(g, {.network = o.network, .order = o.order, .weights = weights_of_equal});
 });
 
-/// Gradient estimation: Euler's method along 2 d - (the d of the call before) in place of d, in sigma / alpha, on rectified
-/// flow in t. A step to sigma = 0 is Euler's. `order` and `weights` are not read. Source: Permenter & Yuan 2024, arXiv
-/// 2306.04848, algorithm 2 with gamma = 2; ComfyUI, sample_gradient_estimation.
+struct gradient_estimation_options {
+    network_form network{};
+    double gamma = 2.0; ///< 1 is Euler's method
+};
+
+/// Gradient estimation: Euler's method along gamma d + (1 - gamma) (d of the call before) in place of d, in sigma / alpha, on
+/// rectified flow in t. A step to sigma = 0 is Euler's. Throws std::invalid_argument unless gamma is finite, and as
+/// `make_transition` and `network_call` do. Source: Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2; ComfyUI,
+/// sample_gradient_estimation.
 inline constexpr solver_function gradient_estimation("gradient_estimation", [](grid const& g,
-                                                                               multistep_options const& o) {
-    memory_form const form = g.usual == prediction::flow ? memory_form::velocity : memory_form::rho;
-    auto const doubled = [](transition const& step, std::span<double const> nodes, moment_rule) {
-        double const euler_s = step.b * step.h;
-        return nodes.size() == 1 ? node_values{euler_s} : node_values{2.0 * euler_s, -euler_s};
-    };
-    return adams(g, o.network, {.predictor = rising_orders(g, 2), .form = form, .predict = doubled});
+                                                                               gradient_estimation_options const& o) {
+    using namespace slots;
+    require(std::isfinite(o.gamma), "gradient_estimation", "gamma", o.gamma, "it must be finite");
+    return plan_of(o.network, steps_of(g), "gradient_estimation", [&](grid_step const& step, std::size_t i) {
+        transition const t = make_transition(step.from, step.to, usual_form(g));
+        double const gamma = i == 0 || step.to.sigma == 0.0 ? 1.0 : o.gamma, whole = t.b * t.h;
+        stage s = network_call(o.network, step.time, step.from, usual_form(g));
+        s.x = (t.a * x + gamma * whole * m(0) + (1.0 - gamma) * whole * m(1)).pruned();
+        return s;
+    });
 });
 
 } // namespace alphabar

@@ -16,14 +16,23 @@ struct restart_interval {
     std::size_t times = 1;
 };
 
+struct restart_options {
+    network_form network{};
+    runge_kutta_method method = res_2s(1.0); ///< with `form` rho Heun's
+    memory_form form = memory_form::rho;
+    churn_options churn{};
+    double noise_scale = 1.0;
+};
+
 /// Restart sampling: Heun's method on a grid, or another one, with these intervals in it. Throws std::invalid_argument
-/// unless each goes up, and as `runge_kutta` does. Source: Xu et al. 2023, arXiv 2306.14878, algorithm 1.
+/// unless each goes up, and as `runge_kutta_along` and `churned_steps` do. Source: Xu et al. 2023, arXiv 2306.14878,
+/// algorithm 1.
 template <noise_path Path, grid_for<Path> Spec>
 plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> const& intervals,
-             runge_kutta_options const& o = {.methods = {res_2s(1.0)}, .form = memory_form::rho})
+             restart_options const& o = {})
 {
     grid const g = make_grid(path, spec);
-    std::vector<churned_step> steps = churned_steps(path, g, o.churn);
+    std::vector<churned_step> steps = churned_steps(path, g, o.churn, "restart");
     for (restart_interval const& r : intervals) {
         auto const distance = [&](churned_step const& s) { return std::abs(sigma_of(path, s.step.to) - r.low); };
         auto const at = std::ranges::min_element(steps, {}, distance);
@@ -43,7 +52,8 @@ plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> c
         for (std::size_t k = 0; k < r.times; ++k)
             steps.insert(steps.begin() + place, again.begin(), again.end());
     }
-    return runge_kutta_along(path, g, steps, o);
+    return runge_kutta_along(
+        path, g, steps, {.network = o.network, .methods = {o.method}, .form = o.form, .noise_scale = o.noise_scale});
 }
 
 } // namespace alphabar

@@ -143,6 +143,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
             "there is one, or one a step");
     require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,
             "it must not be negative, and 0 in time");
+    require(!o.in_time || path.at_time, "runge_kutta", "in_time", o.in_time, needs_path);
     require(!o.in_time || path.slope, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
     auto const& between = o.in_time ? path.at_time : path.at_ratio;
     std::vector<inner_call> calls;
@@ -162,7 +163,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
         std::vector<grid_point> points;
         for (double c : method.c) {
             bool const known = c == 0.0 || (c == 1.0 && goal == end.level);
-            require(known || between, "runge_kutta", "a call inside a step", c, "it needs the path");
+            require(known || between, "runge_kutta", "a call inside a step", c, needs_path);
             points.push_back(c == 0.0 ? begin
                              : known
                                  ? end
@@ -178,8 +179,10 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
             call.weights = method.weights;
             if (j == 0)
                 call.churn = churn;
-            if (o.in_time)
-                call.along = {time(method.c[j]), time(last ? 1.0 : method.c[j + 1]), {path.slope(time(method.c[j]))}};
+            if (o.in_time) {
+                double const whole_step = end.time - begin.time, next = last ? 1.0 : method.c[j + 1];
+                call.along = {method.c[j] * whole_step, next * whole_step, {path.slope(time(method.c[j]))}};
+            }
             calls.push_back(call);
         }
     }
@@ -190,7 +193,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
 
 /// The same on the steps of a grid. Throws as `churned_steps` does, too.
 inline constexpr solver_function runge_kutta("runge_kutta", [](grid_on_path const& g, runge_kutta_options const& o) {
-    return runge_kutta_along(g.path, g, churned_steps(g.path, g, o.churn), o);
+    return runge_kutta_along(g.path, g, churned_steps(g.path, g, o.churn, "runge_kutta"), o);
 });
 
 } // namespace alphabar

@@ -38,14 +38,16 @@ double squared_diffusion(Path const& path, double t)
     }
 }
 
-/// Forms of w(t) on paths whose time lies in [0, 1]: 2 norm times
+/// Forms of w(t) on paths whose time lies in [0, 1]:
 ///
-///     path                   g^2 / 2                  sigma   sigma
-///     constant               1                        linear  t
-///     increasing_decreasing  sin^2(pi t)
+///     path                   norm g^2, that of the path
+///     constant               2 norm
+///     sigma                  2 norm sigma
+///     linear                 2 norm t
+///     decreasing             (1 - norm cos(pi t))^2 / 2, which falls towards the data
+///     increasing_decreasing  2 norm sin^2(pi t)
 ///
-/// and `decreasing`, which falls towards the data: (1 - norm cos(pi t))^2 / 2. Source: SiT, Ma et al. 2024, arXiv 2401.08740,
-/// section 2.4 and its transport/path.py.
+/// Source: SiT, Ma et al. 2024, arXiv 2401.08740, section 2.4 and its transport/path.py.
 enum class diffusion_form : std::uint8_t { path, constant, sigma, linear, decreasing, increasing_decreasing };
 
 template <sloped_path Path>
@@ -80,7 +82,8 @@ stage slope_call(Path const& path, network_form const& network, double t, double
 }
 
 /// The calls of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|, drawn
-/// after the call of a method with one call, before those of the others (stochastic Heun).
+/// after the call of a method with one call, before those of the others (stochastic Heun). Throws std::invalid_argument
+/// unless w is finite and not negative and the method has 1 to 8 calls.
 template <sloped_path Path>
 std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
 {
@@ -91,10 +94,10 @@ std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_opti
     require(!c.empty() && c.size() <= max_nodes, "sde", "the calls of the method", c.size(), "it has 1 to 8");
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < c.size(); ++i) {
-        double const at = t + h * c[i], to = t + (i + 1 < c.size() ? h * c[i + 1] : h);
+        double const at = t + h * c[i], end = i + 1 < c.size() ? h * c[i + 1] : h;
         inner_call call{
             .time = at, .level = path.level(at), .age = static_cast<unsigned>(i), .weights = o.method.weights};
-        call.along = {at, to, slope_terms_at(path, at, w(at), o.epsilon_scale ? o.epsilon_scale(at) : 1.0)};
+        call.along = {h * c[i], end, slope_terms_at(path, at, w(at), o.epsilon_scale ? o.epsilon_scale(at) : 1.0)};
         calls.push_back(call);
     }
     if (c.size() == 1)

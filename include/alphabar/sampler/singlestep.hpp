@@ -19,10 +19,11 @@ inline node_values exact_weights(transition const& row, std::span<double const> 
 
 /// One call inside a step, and where the row after it takes the state from the step's start.
 struct inner_call {
-    /// What is remembered in place of the form: dx/dt (slope_call) at the path's time `at`; the row goes to the time `to`.
+    /// What is remembered in place of the form: dx/dt (slope_call). Times of the path from the start of the step: of this
+    /// call, and of where the row goes.
     struct in_time {
-        double at;
-        double to;
+        double from_start;
+        double length;
         slope_terms terms;
     };
     double time;
@@ -47,7 +48,7 @@ struct singlestep_options {
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from 0,
+/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from 0, where a level `to` is missing,
 /// and as `make_transition`, `integral`, `network_call` and `slope_call` do.
 inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
@@ -59,13 +60,13 @@ inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls
         auto const& [time, level, to, age, form, noise, weights, churn, along] = calls[k];
         require(age == 0 || (k > 0 && age == calls[k - 1].age + 1 && age < max_nodes), "singlestep", "an age", age,
                 "it counts the calls of a step, 0, 1, ... below 8");
+        require(along || to.alpha > 0.0 || to.sigma > 0.0, "singlestep", "the level `to` of a call", k,
+                "it must be given");
         inner_call const& start = calls[k - age];
         std::shift_right(nodes.begin(), nodes.end(), 1);
-        nodes[0] = age == 0 ? 0.0
-                   : along  ? along->at - start.along->at
-                            : position(level, form) - position(start.level, form);
-        transition const step = along ? transition{1.0, 1.0, 0.0, 0.0, along->to - start.along->at, 1.0}
-                                      : make_transition(start.level, to, form, o.tau);
+        nodes[0] = age == 0 ? 0.0 : along ? along->from_start : position(level, form) - position(start.level, form);
+        transition const step =
+            along ? transition{1.0, 1.0, 0.0, 0.0, along->length, 1.0} : make_transition(start.level, to, form, o.tau);
         stage s = along ? slope_call(o.network, time, level, along->terms) : network_call(o.network, time, level, form);
         s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
         node_values const w = weights(step, std::span(nodes).first(age + 1), s.ends_step);

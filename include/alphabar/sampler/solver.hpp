@@ -29,7 +29,7 @@ namespace alphabar {
 struct path_view {
     std::function<grid_point(double)> at_time{};
     std::function<grid_point(double)> at_ratio{};
-    std::function<path_slope(double)> slope{}; ///< without: the path does not know it
+    std::function<path_slope(double)> slope{}; ///< empty where the path has none
 
     path_view() = default;
     template <noise_path Path>
@@ -40,23 +40,38 @@ struct path_view {
         if constexpr (sloped_path<Path>)
             slope = [&path](double t) { return path.slope(t); };
     }
+    template <noise_path Path>
+    path_view(Path const&&) = delete; // it would not outlive the view
 };
+
+/// What a solver says that is called without a path and needs one.
+inline constexpr std::string_view needs_path = "it needs the path: call the solver as (path, grid, options)";
 
 /// A grid and the path that it lies on.
 struct grid_on_path : grid {
     path_view path{};
 };
 
-/// A solver: a function from a grid and options, whose `network` is settled, to a plan. It is called as
+/// The classical form of a grid's path: epsilon in sigma / alpha, and on rectified flow its velocity in t.
+inline memory_form usual_form(grid const& g)
+{
+    return g.usual == prediction::flow ? memory_form::velocity : memory_form::rho;
+}
+
+/// A solver: a function from a grid and options to a plan. It is called as
 ///
 ///     solver(grid, options)                solver(path, spec or grid, options)
 ///
-/// and, where it is a function of steps, as solver(steps, options), too. Solvers of a grid_on_path that are called without
-/// a path throw where they need it. Each throws std::invalid_argument as `check` does, and as it says.
+/// where the options' `network` is settled by the grid and the grid is checked, and, where it is a function of steps, as
+/// solver(steps, options), where neither is done: name what the network predicts. A solver of a grid_on_path that is called
+/// without a path throws where it needs it. All throw std::invalid_argument as `check` does, and as each says.
 template <class Input, class Options>
 struct solver_function {
     using input = Input;
     using options = Options;
+    static_assert(
+        requires(Options o) { o.network = network_form{}; },
+        "alphabar: a solver's options hold a network_form `network`");
     std::string_view name;
     plan (*solve)(Input const& input, Options const& o);
 
@@ -70,10 +85,18 @@ struct solver_function {
         return solve(steps, o);
     }
     plan operator()(grid const& g, Options const& o = {}) const { return on(g, {}, o); }
+    plan operator()(grid_on_path const& g, Options const& o = {}) const { return on(g, g.path, o); }
     template <noise_path Path, grid_for<Path> Spec>
     plan operator()(Path const& path, Spec const& spec, Options const& o = {}) const
     {
         return on(make_grid(path, spec), path, o);
+    }
+    template <noise_path Path, class Spec>
+    void operator()(Path const&, Spec const&, Options const& = {}) const
+    {
+        static_assert(grid_for<Spec, Path>,
+                      "alphabar: the second argument makes no grid of this path: a grid is wanted, or a spec such as "
+                      "karras_grid(20)");
     }
 
 private:
@@ -103,7 +126,7 @@ inline plan empty_plan(network_form const& network, noise_level first)
     return {.stages = {}, .initial_scale = initial_scale(first), .heads = network.predicts_variance ? 2u : 1u};
 }
 
-/// The plan of one stage a step, make(step, index of the step). Throws std::invalid_argument where there are none.
+/// A plan with one stage for each step, made by make(step, index). Throws std::invalid_argument where there are none.
 template <class Make>
 plan plan_of(network_form const& network, std::vector<grid_step> const& steps, std::string_view function,
              Make const& make)

@@ -12,9 +12,9 @@ struct two_stage_options {
     churn_options churn{};
     std::optional<double> eta{};    ///< of the ancestral step; 0 the ODE
     std::optional<double> middle{}; ///< r, in (0, 1]: where in the step the second call is, in the variable of `form`
-    /// What is remembered; without, rho, and velocity on rectified flow.
+    /// What is remembered; without, rho, and velocity on rectified flow without noise.
     std::optional<memory_form> form{};
-    bool noisy_middle = false; ///< the step to the second call is ancestral too
+    std::optional<bool> noisy_middle{}; ///< the step to the second call is ancestral too
     double noise_scale = 1.0;
 };
 
@@ -26,23 +26,24 @@ struct two_stage_options {
 ///
 /// where I m is the integral of a constant m. As ODE solvers all are of order 2; with eta > 0 of order 1 in the noise. form
 /// rho with r = 1 is Heun's method and its other r the general second-order family of Karras et al. 2022, arXiv 2206.00364,
-/// algorithm 3. A step to sigma = 0, or from alpha = 0, is Euler's. Throws std::invalid_argument for a bad eta or middle, and
+/// algorithm 3. A step to sigma = 0 is Euler's, and in the other forms
+/// than velocity one from alpha = 0. Throws std::invalid_argument for a bad eta or middle, and
 /// as `runge_kutta_along` does.
 inline constexpr solver_function two_stage("two_stage", [](grid_on_path const& g, two_stage_options const& o) {
     double const r = o.middle.value_or(0.5), w = 1.0 / (2.0 * r);
     require(r > 0.0 && r <= 1.0, "two_stage", "middle", r, "it must lie in (0, 1]");
-    std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn);
+    std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn, "two_stage");
     std::vector<runge_kutta_method> methods(steps.size(), butcher({0.0, r}, {{r}, {1.0 - w, w}}));
     for (std::size_t i = 0; i < steps.size(); ++i)
         if (steps[i].step.to.sigma == 0.0)
             methods[i] = rk_1();
-    memory_form const usual = g.usual == prediction::flow ? memory_form::velocity : memory_form::rho;
+    memory_form const usual = o.eta.value_or(0.0) == 0.0 ? usual_form(g) : memory_form::rho;
     return runge_kutta_along(g.path, g, steps,
                              {.network = o.network,
                               .methods = methods,
                               .form = o.form.value_or(usual),
                               .eta = o.eta.value_or(0.0),
-                              .noisy_inside = o.noisy_middle,
+                              .noisy_inside = o.noisy_middle.value_or(false),
                               .noise_scale = o.noise_scale});
 });
 
@@ -66,17 +67,18 @@ private:
         o.form = o.form ? o.form : form;
         o.eta = o.eta.value_or(eta);
         o.middle = o.middle.value_or(middle);
-        o.noisy_middle = o.noisy_middle || noisy_middle;
+        o.noisy_middle = o.noisy_middle.value_or(noisy_middle);
         return o;
     }
 };
 
 /// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both slopes. Two
-/// calls a step, but one in a step to sigma = 0 or from alpha = 0. In rho, and on rectified flow in t,
+/// calls a step, but one in a step to sigma = 0 or, in rho, from alpha = 0. In rho, and on rectified flow in t,
 ///
 ///     x' = (alpha' / alpha) x + alpha' (rho' - rho) (d_0 + d_1) / 2,   d = epsilon, rho = sigma / alpha
 ///
-/// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn.
+/// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws
+/// as `two_stage` does.
 inline constexpr two_stage_named heun{{}, 0.0, false, 1.0};
 /// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
 /// arXiv 2206.00927, algorithm 1.
