@@ -197,16 +197,6 @@ TEST_CASE("a path clipped at lambda")
     CHECK_THROWS_AS(clipped(path, 100.0), std::invalid_argument);
 }
 
-TEST_CASE("where image to image begins")
-{
-    CHECK(begin_of_strength(50, 0.8) == 10);
-    CHECK(begin_of_strength(50, 1.0) == 0);
-    CHECK(begin_of_strength(30, 0.75) == 8);       // floor(22.5) = 22 steps
-    CHECK(begin_of_strength(30, 0.75, true) == 7); // flow pipelines: 23 steps
-    CHECK_THROWS_AS(begin_of_strength(50, 0.0), std::invalid_argument);
-    CHECK_THROWS_AS(begin_of_strength(50, 1.1), std::invalid_argument);
-}
-
 TEST_CASE("bad numbers are said")
 {
     auto const path = support::table();

@@ -64,19 +64,15 @@ inline plan cfg_pp(grid_on_path const& g, cfg_pp_kind what, double usual_eta, cf
     return p;
 }
 
-inline constexpr solver_function euler_cfg_pp("euler_cfg_pp", [](grid_on_path const& g, cfg_pp_options const& o) {
-    return cfg_pp(g, cfg_pp_kind::one, 0.0, o);
-});
-inline constexpr solver_function euler_ancestral_cfg_pp("euler_ancestral_cfg_pp",
-                                                        [](grid_on_path const& g, cfg_pp_options const& o) {
-                                                            return cfg_pp(g, cfg_pp_kind::one, 1.0, o);
-                                                        });
-inline constexpr solver_function dpmpp_2m_cfg_pp("dpmpp_2m_cfg_pp", [](grid_on_path const& g, cfg_pp_options const& o) {
-    return cfg_pp(g, cfg_pp_kind::multistep, 0.0, o);
-});
+/// A row of the kinds: with this eta where none is given.
+template <cfg_pp_kind what, int eta>
+inline constexpr auto cfg_pp_row =
+    [](grid_on_path const& g, cfg_pp_options const& o) { return cfg_pp(g, what, eta, o); };
+
+inline constexpr solver_function euler_cfg_pp("euler_cfg_pp", cfg_pp_row<cfg_pp_kind::one, 0>);
+inline constexpr solver_function euler_ancestral_cfg_pp("euler_ancestral_cfg_pp", cfg_pp_row<cfg_pp_kind::one, 1>);
+inline constexpr solver_function dpmpp_2m_cfg_pp("dpmpp_2m_cfg_pp", cfg_pp_row<cfg_pp_kind::multistep, 0>);
 inline constexpr solver_function dpmpp_2s_ancestral_cfg_pp("dpmpp_2s_ancestral_cfg_pp",
-                                                           [](grid_on_path const& g, cfg_pp_options const& o) {
-                                                               return cfg_pp(g, cfg_pp_kind::inner, 1.0, o);
-                                                           });
+                                                           cfg_pp_row<cfg_pp_kind::inner, 1>);
 
 } // namespace alphabar
