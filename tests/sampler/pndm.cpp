@@ -28,7 +28,7 @@ template <class Solver>
 double order_in_sigma(Solver const& solver, std::size_t n)
 {
     auto const end = [&](plan const& p) { return support::interpret(p, support::start, support::epsilon_network); };
-    static state const exact = end(pndm(variance_exploding{}, sigma_grid(20000)));
+    static state const exact = end(pndm(variance_exploding{}, sigma_grid(4000), {.runge_kutta = true}));
     auto const error = [&](std::size_t steps) {
         state const got = end(solver(sigma_grid(steps)));
         double worst = 0;
