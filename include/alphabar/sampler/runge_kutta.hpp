@@ -147,6 +147,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
     require(!o.in_time || path.slope, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
     auto const& between = o.in_time ? path.at_time : path.at_ratio;
     std::vector<inner_call> calls;
+    calls.reserve(n * o.methods.front().c.size());
     for (std::size_t i = 0; i < n; ++i) {
         auto const& [step, churn, end_time] = steps[i];
         auto [down, up] = make_ancestral_step(step.from, step.to, o.eta);
@@ -183,7 +184,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
                 double const whole_step = end.time - begin.time, next = last ? 1.0 : method.c[j + 1];
                 call.along = {method.c[j] * whole_step, next * whole_step, {path.slope(time(method.c[j]))}};
             }
-            calls.push_back(call);
+            calls.push_back(std::move(call));
         }
     }
     plan p = singlestep(calls, {.network = settled(o.network, g.usual), .noise_scale = o.noise_scale});

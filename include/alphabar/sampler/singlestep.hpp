@@ -78,7 +78,7 @@ inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls
         s.x = s.x.pruned();
         if (age == 0 && !s.ends_step)
             s.y = x;
-        stages.push_back(s);
+        stages.push_back(std::move(s));
     }
     return stages;
 }
