@@ -121,7 +121,8 @@ command read_command_line(int argc, char const* const* argv)
         app.add_option("--rate", t.rate, "Adam's highest step size (0.007; classic: 0.001)")
             ->type_name("X")
             ->check(within(1e-6, 1)),
-        app.add_option("--drop-label", t.drop_label, "Share of digits whose class is hidden (0.15); guidance needs some")
+        app.add_option("--drop-label", t.drop_label,
+                       "Share of digits whose class is hidden (0.15); guidance needs some")
             ->type_name("X")
             ->check(within(0, 1)),
         app.add_option("--ema", t.ema, "How slowly the averaged weights follow, 0 to 1 (0.995)")
