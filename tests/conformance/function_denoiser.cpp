@@ -5,8 +5,8 @@
 
 #include <alphabar/loss/frequency.hpp>
 #include <alphabar/schedule/continuous.hpp>
-#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/ladders.hpp>
 
 #include <cmath>
 #include <numbers>

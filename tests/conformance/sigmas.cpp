@@ -9,8 +9,8 @@
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/loss/densities.hpp>
 #include <alphabar/schedule/continuous.hpp>
-#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/paths.hpp>
 
 namespace conformance {

@@ -4,8 +4,8 @@
 #include "support.hpp"
 
 #include <alphabar/schedule/continuous.hpp>
-#include <alphabar/schedule/ladders.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
+#include <alphabar/schedule/ladders.hpp>
 
 #include <boost/multiprecision/cpp_dec_float.hpp>
 
