@@ -1065,8 +1065,8 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
     return plans;
 }
 
-/// The steps of one size: before them, but for the first plan, the state, which holds no noise then, is resized to `scale` times its first size as the
-/// configuration's upscale_mode says.
+/// The steps of one size. Before them, but for the first plan, the state, which holds no noise then, is resized to `scale`
+/// times its first size as the configuration's upscale_mode says.
 struct sized_plan {
     double scale = 1.0;
     plan steps{};

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstddef>
 #include <iterator>
+#include <limits>
 #include <numbers>
+#include <type_traits>
 
 namespace alphabar {
 

@@ -55,22 +55,14 @@ inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g
     return adams(g, o.network, a);
 });
 
-/// A name: what the options are where they are not given. Called as any solver.
-struct dpm_named {
+/// What the options are where they are not given.
+struct dpm_usual {
     unsigned order;
     memory_form form;
     double eta;
     std::optional<moment_rule> rule{};
     bool corrected_start = true;
 
-    plan operator()(grid const& g, dpm_options const& o = {}) const { return dpm_multistep(g, filled(o)); }
-    template <noise_path Path, grid_for<Path> Spec>
-    plan operator()(Path const& path, Spec const& spec, dpm_options const& o = {}) const
-    {
-        return dpm_multistep(path, spec, filled(o));
-    }
-
-private:
     dpm_options filled(dpm_options o) const
     {
         o.order = o.order.value_or(order);
@@ -81,25 +73,26 @@ private:
         return o;
     }
 };
+using dpm_named = named_function<dpm_multistep, dpm_usual>;
 
 /// DPM-Solver, epsilon remembered; order 2 unless `order` says otherwise.
-inline constexpr dpm_named dpm_solver{2, memory_form::epsilon, 0.0};
+inline constexpr dpm_named dpm_solver{{2, memory_form::epsilon, 0.0}};
 /// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r = h_previous / h.
-inline constexpr dpm_named dpmpp_2m{2, memory_form::x_0, 0.0};
+inline constexpr dpm_named dpmpp_2m{{2, memory_form::x_0, 0.0}};
 /// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)),
 /// phi of -h. Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
-inline constexpr dpm_named res_multistep{2, memory_form::x_0, 0.0, moment_rule{}};
+inline constexpr dpm_named res_multistep{{2, memory_form::x_0, 0.0, moment_rule{}}};
 /// SDE-DPM-Solver++(2M); k-diffusion's dpmpp_2m_sde.
-inline constexpr dpm_named dpmpp_2m_sde{2, memory_form::x_0, 1.0};
+inline constexpr dpm_named dpmpp_2m_sde{{2, memory_form::x_0, 1.0}};
 /// DPM-Solver++(3M), of order 3.
-inline constexpr dpm_named dpmpp_3m{3, memory_form::x_0, 0.0};
+inline constexpr dpm_named dpmpp_3m{{3, memory_form::x_0, 0.0}};
 /// SDE-DPM-Solver++(3M), with a drift of order 3.
-inline constexpr dpm_named dpmpp_3m_sde{3, memory_form::x_0, 1.0};
+inline constexpr dpm_named dpmpp_3m_sde{{3, memory_form::x_0, 1.0}};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
-inline constexpr dpm_named dpmpp_3m_shipped{3, memory_form::x_0, 0.0, shipped_3m, false};
+inline constexpr dpm_named dpmpp_3m_shipped{{3, memory_form::x_0, 0.0, shipped_3m, false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
 /// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid starts
 /// at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
-inline constexpr dpm_named deis{3, memory_form::epsilon, 0.0, moment_rule{}, false};
+inline constexpr dpm_named deis{{3, memory_form::epsilon, 0.0, moment_rule{}, false}};
 
 } // namespace alphabar

@@ -98,7 +98,7 @@ std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_opti
         inner_call call{
             .time = at, .level = path.level(at), .age = static_cast<unsigned>(i), .weights = o.method.weights};
         call.along = {h * c[i], end, slope_terms_at(path, at, w(at), o.epsilon_scale ? o.epsilon_scale(at) : 1.0)};
-        calls.push_back(call);
+        calls.push_back(std::move(call));
     }
     if (c.size() == 1)
         calls[0].noise = deviation;

@@ -48,8 +48,8 @@ struct singlestep_options {
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from 0, where a level `to` is missing,
-/// and as `make_transition`, `integral`, `network_call` and `slope_call` do.
+/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from
+/// 0, where a level `to` is missing, and as `make_transition`, `integral`, `network_call` and `slope_call` do.
 inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
     using namespace slots;

@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,21 @@ solver_function<Input, Options> solver_of(plan (*)(Input const&, Options const&)
 }
 template <class Function, class Solver = decltype(detail::solver_of(+std::declval<Function>()))>
 solver_function(char const*, Function) -> solver_function<typename Solver::input, typename Solver::options>;
+
+/// A name for `solver`: `usual.filled(options)` are its options, so that what is not given is what the name says. Called as
+/// any solver.
+template <auto const& solver, class Usual>
+struct named_function {
+    using options = typename std::remove_cvref_t<decltype(solver)>::options;
+    Usual usual;
+
+    plan operator()(grid const& g, options const& o = {}) const { return solver(g, usual.filled(o)); }
+    template <noise_path Path, grid_for<Path> Spec>
+    plan operator()(Path const& path, Spec const& spec, options const& o = {}) const
+    {
+        return solver(path, spec, usual.filled(o));
+    }
+};
 
 /// A plan without stages that starts at this level.
 inline plan empty_plan(network_form const& network, noise_level first)

@@ -47,21 +47,13 @@ inline constexpr solver_function two_stage("two_stage", [](grid_on_path const& g
                               .noise_scale = o.noise_scale});
 });
 
-/// A name: what the options are where they are not given. Called as any solver; without a path the middle must be 1.
-struct two_stage_named {
+/// What the options are where they are not given. Called without a path the middle must be 1.
+struct two_stage_usual {
     std::optional<memory_form> form;
     double eta;
     bool noisy_middle = false;
     double middle = 0.5;
 
-    plan operator()(grid const& g, two_stage_options const& o = {}) const { return two_stage(g, filled(o)); }
-    template <noise_path Path, grid_for<Path> Spec>
-    plan operator()(Path const& path, Spec const& spec, two_stage_options const& o = {}) const
-    {
-        return two_stage(path, spec, filled(o));
-    }
-
-private:
     two_stage_options filled(two_stage_options o) const
     {
         o.form = o.form ? o.form : form;
@@ -71,6 +63,7 @@ private:
         return o;
     }
 };
+using two_stage_named = named_function<two_stage, two_stage_usual>;
 
 /// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both slopes. Two
 /// calls a step, but one in a step to sigma = 0 or, in rho, from alpha = 0. In rho, and on rectified flow in t,
@@ -79,16 +72,16 @@ private:
 ///
 /// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws
 /// as `two_stage` does.
-inline constexpr two_stage_named heun{{}, 0.0, false, 1.0};
+inline constexpr two_stage_named heun{{{}, 0.0, false, 1.0}};
 /// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
 /// arXiv 2206.00927, algorithm 1.
-inline constexpr two_stage_named dpm_2{memory_form::epsilon, 0.0};
+inline constexpr two_stage_named dpm_2{{memory_form::epsilon, 0.0}};
 /// Its ancestral form. Source: k-diffusion, sample_dpm_2_ancestral.
-inline constexpr two_stage_named dpm_2_ancestral{memory_form::epsilon, 1.0};
+inline constexpr two_stage_named dpm_2_ancestral{{memory_form::epsilon, 1.0}};
 /// DPM-Solver++(2S), ancestral: x_0 at the middle. Source: Lu et al. 2022, arXiv 2211.01095, algorithm 1; k-diffusion,
 /// sample_dpmpp_2s_ancestral.
-inline constexpr two_stage_named dpmpp_2s_ancestral{memory_form::x_0, 1.0};
+inline constexpr two_stage_named dpmpp_2s_ancestral{{memory_form::x_0, 1.0}};
 /// DPM-Solver++ SDE: 2S with noise on the way to the middle as well. Source: k-diffusion, sample_dpmpp_sde.
-inline constexpr two_stage_named dpmpp_sde{memory_form::x_0, 1.0, true};
+inline constexpr two_stage_named dpmpp_sde{{memory_form::x_0, 1.0, true}};
 
 } // namespace alphabar
