@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and the rest of io/, which
-// needs zlib, libpng or nlohmann-json.
+// All of alphabar that needs only the standard library. Not here: the other backends, the denoiser, and the rest of
+// io/, which needs zlib, libpng or nlohmann-json.
 #pragma once
 
 #include <alphabar/backends/span.hpp>

@@ -17,9 +17,9 @@ namespace alphabar {
 
 /// Elements live in device memory; loops are kernels on `stream`, in order with what else runs there.
 ///
-/// Nothing synchronises, and transform, transform_rows, fill and a sampler's step allocate nothing, so a whole loop can be
-/// captured in a CUDA graph. Sums and dynamic thresholds take scratch memory from the stream (cudaMallocAsync); sums write
-/// their results to device memory.
+/// Nothing synchronises, and transform, transform_rows, fill and a sampler's step allocate nothing, so a whole loop can
+/// be captured in a CUDA graph. Sums and dynamic thresholds take scratch memory from the stream (cudaMallocAsync); sums
+/// write their results to device memory.
 struct cuda_space {
     using is_device_space = void;
     cudaStream_t stream = nullptr;

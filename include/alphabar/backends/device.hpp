@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The primitives as thread bodies: what each thread of a device does, host and device. A device runs them over a grid of
-// threads; the emulated device runs them one by one on the host, so that they are tested where no device is.
+// The primitives as thread bodies: what each thread of a device does, host and device. A device runs them over a grid
+// of threads; the emulated device runs them one by one on the host, so that they are tested where no device is.
 #pragma once
 
 #include <alphabar/core/fill.hpp>
@@ -27,8 +27,8 @@ namespace alphabar {
 template <class Space>
 concept device_space = requires { typename Space::is_device_space; };
 
-/// A device without a device: the threads of a grid run one after the other on the host, blocks in reverse, so that nothing
-/// can lean on their order. For tests.
+/// A device without a device: the threads of a grid run one after the other on the host, blocks in reverse, so that
+/// nothing can lean on their order. For tests.
 struct emulated_space {
     using is_device_space = void;
     static constexpr bool reads_host_memory = true;

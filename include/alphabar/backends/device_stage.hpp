@@ -14,8 +14,8 @@ namespace alphabar {
 
 namespace detail {
 
-/// A thread of a stage: four elements of one sample, `bound_pass::element` for each, with every array read once and 16 bytes
-/// at a time. `Reads` bounds the operands, so that they stay in registers.
+/// A thread of a stage: four elements of one sample, `bound_pass::element` for each, with every array read once and 16
+/// bytes at a time. `Reads` bounds the operands, so that they stay in registers.
 template <std::size_t Reads, class T, class Output, class C, class Source>
 struct stage_body {
     static constexpr std::size_t width = 4;
@@ -156,7 +156,8 @@ ALPHABAR_HOST_DEVICE inline void keep_smaller(Key& least, Key candidate)
 #endif
 }
 
-/// A block of threads for a sample: its dynamic threshold, by the digits of the elements' bits, as `quantile_of` on the host.
+/// A block of threads for a sample: its dynamic threshold, by the digits of the elements' bits, as `quantile_of` on the
+/// host.
 template <class T, class Output, class C>
 struct threshold_body {
     using key = std::conditional_t<std::is_same_v<C, double>, unsigned long long, unsigned>;
@@ -240,8 +241,8 @@ void launch_stage(Space const& space, bound_pass<C> const& p, pass_arrays<T, Out
 
 } // namespace detail
 
-/// A stage on a device: the kernel's arguments hold the coefficients. Where samples follow plans of their own, each sample is
-/// a kernel. A dynamic threshold takes its numbers, one a sample, from `allocate`; no other stage allocates.
+/// A stage on a device: the kernel's arguments hold the coefficients. Where samples follow plans of their own, each
+/// sample is a kernel. A dynamic threshold takes its numbers, one a sample, from `allocate`; no other stage allocates.
 template <device_space Space, class T, class Output, class C, class Source>
 void run_stage(Space const& space, bound_pass<C> const* passes, bool one, pass_arrays<T, Output> const& arrays,
                row_noise<Source> const& noise, C*)

@@ -19,7 +19,8 @@
 
 namespace alphabar {
 
-/// g = c C + sum_k d[k] D_k with C the first of K + 1 tensors and D_k = C - (tensor k + 1). So c = 1, d = 0 is C exactly.
+/// g = c C + sum_k d[k] D_k with C the first of K + 1 tensors and D_k = C - (tensor k + 1). So c = 1, d = 0 is C
+/// exactly.
 template <std::size_t K>
 struct combination {
     double c = 1.0;
@@ -60,7 +61,8 @@ struct inner_products_and_sums : inner_products<K> {
 
 namespace detail {
 
-/// [C, D_1, ..., D_K] of one element. Where it averages, the last input is an average M, and the last result D_1 + mu M.
+/// [C, D_1, ..., D_K] of one element. Where it averages, the last input is an average M, and the last result D_1 + mu
+/// M.
 template <class T, bool Averages, class... P>
 ALPHABAR_HOST_DEVICE constexpr std::array<T, sizeof...(P)> combination_basis(T mu, P... p)
 {
@@ -135,12 +137,13 @@ struct combination_work {
     std::vector<double> products, weights;
 };
 
-/// out = the combination of the tensors `in` that weigh(row, products) chooses for each sample, in one pass over memory, two where
-/// `Products` is inner_products<K> or inner_products_and_sums<K> (std::tuple<>: none are taken).
+/// out = the combination of the tensors `in` that weigh(row, products) chooses for each sample, in one pass over
+/// memory, two where `Products` is inner_products<K> or inner_products_and_sums<K> (std::tuple<>: none are taken).
 ///
-/// With `Averages` the call has std::tie(out, average) and `average` as its last input, which stands for D_1 + mu average in place
-/// of a difference and becomes that, in the same passes. Shapes, in place and errors as for `transform_rows`; what `weigh` throws
-/// comes before anything is written. Sums are those of `reduce_rows`. For host memory.
+/// With `Averages` the call has std::tie(out, average) and `average` as its last input, which stands for D_1 + mu
+/// average in place of a difference and becomes that, in the same passes. Shapes, in place and errors as for
+/// `transform_rows`; what `weigh` throws comes before anything is written. Sums are those of `reduce_rows`. For host
+/// memory.
 template <class Products, bool Averages = false, class Weigh, class... Out, class... In>
 void combine_rows(std::string_view function, combination_work& work, Weigh const& weigh, double mu,
                   std::tuple<Out&...> const& out, In const&... in)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Double-double arithmetic: about 31 digits as the unevaluated sum of two doubles, in constant expressions and at run time.
+// Double-double arithmetic: about 31 digits as the unevaluated sum of two doubles, in constant expressions and at run
+// time.
 #pragma once
 
 #include <bit>
@@ -21,8 +22,8 @@ inline double through_memory(double x)
 
 /// x, of which the compiler knows nothing: it neither contracts, reassociates nor replaces what x was computed from.
 ///
-/// GCC contracts a * b + c to an FMA also in ISO mode and ignores the pragma against it; -Ofast cancels (a + b) - a. An empty asm
-/// statement stops both, costs no instruction and works under every flag; constant expressions need nothing.
+/// GCC contracts a * b + c to an FMA also in ISO mode and ignores the pragma against it; -Ofast cancels (a + b) - a. An
+/// empty asm statement stops both, costs no instruction and works under every flag; constant expressions need nothing.
 constexpr double opaque(double x)
 {
     if (!std::is_constant_evaluated()) {
@@ -88,9 +89,9 @@ constexpr double product_error(double a, double b, double p)
 
 /// high + low, |low| at most half a unit in the last place of high: `high` is the value rounded to double.
 ///
-/// Operations have a relative error below 2^-102 or so as long as nothing leaves the range 1e-290 to 1e290. The bits are the same
-/// with every compiler, at every optimisation level, with -ffast-math, and in constant expressions. Infinities and NaNs are not
-/// arithmetic here: test for zero before dividing.
+/// Operations have a relative error below 2^-102 or so as long as nothing leaves the range 1e-290 to 1e290. The bits
+/// are the same with every compiler, at every optimisation level, with -ffast-math, and in constant expressions.
+/// Infinities and NaNs are not arithmetic here: test for zero before dividing.
 struct double_double {
     double high = 0.0;
     double low = 0.0;

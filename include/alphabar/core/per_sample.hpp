@@ -19,7 +19,8 @@ public:
     constexpr per_sample(Range const& each) : each_(each), is_range_(true)
     {
     }
-    /// The number of sample p.row of p.batch. Throws std::invalid_argument where there is not one for each, or it is not finite.
+    /// The number of sample p.row of p.batch. Throws std::invalid_argument where there is not one for each, or it is
+    /// not finite.
     template <class Point>
         requires requires(Point const& p) { p.row < p.batch; }
     double operator()(Point const& p) const

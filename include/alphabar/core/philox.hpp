@@ -33,9 +33,9 @@ ALPHABAR_HOST_DEVICE constexpr void philox4x32(std::uint32_t (&c)[4], std::uint3
 
 } // namespace detail
 
-/// Philox4x32-Rounds of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four random
-/// words for each counter and key; for a fixed key a bijection of the counters. Counters and keys may be as regular as the
-/// caller likes.
+/// Philox4x32-Rounds of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four
+/// random words for each counter and key; for a fixed key a bijection of the counters. Counters and keys may be as
+/// regular as the caller likes.
 template <int Rounds = 10>
 constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                   std::array<std::uint32_t, 2> key)

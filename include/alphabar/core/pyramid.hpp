@@ -30,8 +30,9 @@ struct ten_taps {
 
 /// Planes of height x width, half as high or twice, then transposed: width x (height / 2 or 2 height).
 ///
-/// Along the height acts the binomial filter (1 4 6 4 1) / 16 with a border that reflects without repeating the edge, and a linear
-/// change of size with half-pixel centres: to half the size the filter first, to twice (edges held) the filter last.
+/// Along the height acts the binomial filter (1 4 6 4 1) / 16 with a border that reflects without repeating the edge,
+/// and a linear change of size with half-pixel centres: to half the size the filter first, to twice (edges held) the
+/// filter last.
 template <class T>
 std::vector<T> resized_across(std::vector<T> const& in, std::size_t height, std::size_t width, bool up)
 {
@@ -87,9 +88,10 @@ std::vector<T> resized(std::vector<T> const& in, std::size_t height, std::size_t
 
 } // namespace detail
 
-/// The Laplacian pyramid of planes [..., height, width], the finest level first: level l = G_l - up(G_{l+1}) with G_0 the image and
-/// G_{l+1} = down(G_l); the last level is G itself. down filters with (1 4 6 4 1) / 16 along both axes (the border reflects) and halves,
-/// up doubles and filters; both change the size bilinearly with half-pixel centres, as kornia does. Burt & Adelson 1983.
+/// The Laplacian pyramid of planes [..., height, width], the finest level first: level l = G_l - up(G_{l+1}) with G_0
+/// the image and G_{l+1} = down(G_l); the last level is G itself. down filters with (1 4 6 4 1) / 16 along both axes
+/// (the border reflects) and halves, up doubles and filters; both change the size bilinearly with half-pixel centres,
+/// as kornia does. Burt & Adelson 1983.
 ///
 /// 2^(levels - 1) divides height and width, levels >= 1, which is not checked.
 template <class T>

@@ -155,7 +155,8 @@ struct as_pair {
 
 } // namespace detail
 
-/// The sums over one chunk, on the calling thread: of each term a complete subtree of its row's tree, or its last branch.
+/// The sums over one chunk, on the calling thread: of each term a complete subtree of its row's tree, or its last
+/// branch.
 template <class Formulas, class... Source>
 auto reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& formulas, Source const&... in)
 {
@@ -226,8 +227,8 @@ std::array<double, 1> transform_reduce_chunk(row_layout const& layout, std::size
     return {sum.value()};
 }
 
-/// The loop of a space: sums[r * N + j] = sum j over row r. `chunk_sums(c)` gives the N sums of chunk c (and does what else is to
-/// be done there), and each chunk is asked for once.
+/// The loop of a space: sums[r * N + j] = sum j over row r. `chunk_sums(c)` gives the N sums of chunk c (and does what
+/// else is to be done there), and each chunk is asked for once.
 template <class ChunkSums>
 void sum_chunks(host_space, row_layout const& layout, double* sums, ChunkSums const& chunk_sums)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Special functions that the standard library lacks: the incomplete beta function, the quantiles of the beta and the normal
-// distribution.
+// Special functions that the standard library lacks: the incomplete beta function, the quantiles of the beta and the
+// normal distribution.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -11,8 +11,7 @@
 
 namespace alphabar {
 
-/// The regularised incomplete beta function I_x(a, b), a and b positive; 0 below x = 0, 1 above x
-/// = 1. To about 1e-14.
+/// The regularised incomplete beta function I_x(a, b), a and b positive; 0 below x = 0, 1 above x = 1. To about 1e-14.
 ///
 /// Source: its continued fraction, Numerical Recipes (2007), (6.4.9), by Lentz's method.
 inline double incomplete_beta(double a, double b, double x)

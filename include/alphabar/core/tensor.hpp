@@ -74,7 +74,8 @@ inline std::string to_string(shape const& s)
 }
 
 /// How a tensor library lays out its elements. The batch is the slowest axis in memory in either order: a column-major
-/// tensor names its extents in reverse (an Eigen matrix holds one sample a column), and its `shape` here is [batch, ...].
+/// tensor names its extents in reverse (an Eigen matrix holds one sample a column), and its `shape` here is [batch,
+/// ...].
 enum class storage_order { row_major, column_major };
 
 /// Elements live in host memory; loops run on the calling thread.
@@ -100,7 +101,8 @@ using traits_of = tensor_traits<std::remove_cvref_t<T>>;
 template <class T>
 using value_t = typename traits_of<T>::value_type;
 
-/// The scalar in which formulas compute: double for double, float for float and for the 16-bit types, which are stored only.
+/// The scalar in which formulas compute: double for double, float for float and for the 16-bit types, which are stored
+/// only.
 template <class T>
 using compute_t = std::conditional_t<std::is_same_v<T, double>, double, float>;
 

@@ -19,8 +19,8 @@
 
 namespace alphabar {
 
-/// `size` threads, the calling one among them; the others sleep between loops, 50 us after the last (at once where there
-/// are more than processors). A loop allocates nothing.
+/// `size` threads, the calling one among them; the others sleep between loops, 50 us after the last (at once where
+/// there are more than processors). A loop allocates nothing.
 ///
 /// One loop runs at a time: a second caller waits. A loop inside a loop of the same team runs on the thread that asks.
 class thread_team {

@@ -448,7 +448,8 @@ struct spread_kernel {
     }
 };
 
-/// f(rows, images, i, m) for tiles that cover `in` rows of weights and `images` images: tiles of Rows x 8 while they fit.
+/// f(rows, images, i, m) for tiles that cover `in` rows of weights and `images` images: tiles of Rows x 8 while they
+/// fit.
 template <int Rows, class F>
 [[gnu::always_inline]] inline void for_tiles(std::size_t in, std::size_t images, F const& f)
 {

@@ -28,8 +28,8 @@ inline mp_weights mp_sum(double t = 0.5)
     return {(1.0 - t) / root, t / root};
 }
 
-/// The factors of the parts of a concatenation of channels_a and channels_b channels, of which b contributes t: (103). Throws as
-/// mp_sum, and unless both have channels.
+/// The factors of the parts of a concatenation of channels_a and channels_b channels, of which b contributes t: (103).
+/// Throws as mp_sum, and unless both have channels.
 inline mp_weights mp_cat(std::size_t channels_a, std::size_t channels_b, double t = 0.5)
 {
     require(channels_a > 0 && channels_b > 0, "mp_cat", "the number of channels",

@@ -45,9 +45,10 @@ public:
         denoiser_.reserve(recipe_.batch);
     }
 
-    /// One step on a batch drawn from `data`, as a rectified flow: digits (purpose `data`), log_sigma = 0.3 + 1.1 N(0, 1)
-    /// (`time_draw`), eps (`training`) and the labels to drop (`dropout`) come from the stream, with the number of the
-    /// step; x = (1 - t) x_0 + t eps with t = 1 / (1 + exp(-log_sigma)), target = eps - x_0. Returns the batch's loss.
+    /// One step on a batch drawn from `data`, as a rectified flow: digits (purpose `data`), log_sigma = 0.3 + 1.1 N(0,
+    /// 1) (`time_draw`), eps (`training`) and the labels to drop (`dropout`) come from the stream, with the number of
+    /// the step; x = (1 - t) x_0 + t eps with t = 1 / (1 + exp(-log_sigma)), target = eps - x_0. Returns the batch's
+    /// loss.
     ///
     /// Throws std::invalid_argument where the data is empty, its sizes do not fit, or all steps are done.
     double step(training_set const& data)

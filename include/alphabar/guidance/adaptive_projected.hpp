@@ -6,10 +6,11 @@
 
 namespace alphabar {
 
-/// g = c + (w - 1) (D_orth + eta D_par) with D = c - u + momentum (the D of before), D <- D min(1, radius / |D|), D_par its part along
-/// c; form `excess`: w for w - 1; `from_u`, diffusers' form: u + w (...). Predictions: c, u. A momentum asks for an average (`guide`).
+/// g = c + (w - 1) (D_orth + eta D_par) with D = c - u + momentum (the D of before), D <- D min(1, radius / |D|), D_par
+/// its part along c; form `excess`: w for w - 1; `from_u`, diffusers' form: u + w (...). Predictions: c, u. A momentum
+/// asks for an average (`guide`).
 ///
-/// eta = 1 alone is classifier_free.     Sadat, Hilliges & Weber 2024, arXiv 2410.02416, algorithm 1
+/// eta = 1 alone is classifier_free. Source: Sadat, Hilliges & Weber 2024, arXiv 2410.02416, algorithm 1.
 struct adaptive_projected {
     per_sample scale = 7.5;
     double eta = 0.0;
@@ -34,7 +35,8 @@ struct adaptive_projected {
     }
 };
 
-/// Classifier-free guidance of its own scale up to the step `last_plain`, inclusive, while the momentum already runs; then `rule`.
+/// Classifier-free guidance of its own scale up to the step `last_plain`, inclusive, while the momentum already runs;
+/// then `rule`.
 struct adaptive_projected_mix {
     adaptive_projected rule{};
     per_sample scale = 3.5;

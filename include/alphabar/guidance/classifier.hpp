@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Classifier guidance of a prediction of any kind. The form that moves the mean is condition_mean of process/p_sample.hpp.
+// Classifier guidance of a prediction of any kind. The form that moves the mean is condition_mean of
+// process/p_sample.hpp.
 #pragma once
 
 #include <alphabar/guidance/guide.hpp>
@@ -8,11 +9,13 @@
 
 namespace alphabar {
 
-/// out = the prediction with epsilon - s sigma G in place of epsilon, G the gradient of log p(y | x_t) at x_t. For epsilon this is
-/// F - s sigma G, for x_0 F + s sigma^2 / alpha G.     Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2
+/// out = the prediction with epsilon - s sigma G in place of epsilon, G the gradient of log p(y | x_t) at x_t. For
+/// epsilon this is F - s sigma G, for x_0 F + s sigma^2 / alpha G. Source: Dhariwal & Nichol 2021, arXiv 2105.05233,
+/// algorithm 2.
 ///
-/// Shapes: all [batch, ...]; times: one number, or one a sample; `out` may be an input. Throws std::invalid_argument, before anything
-/// is written, where epsilon does not determine the prediction (alpha = 0), and for bad times, shapes or scales.
+/// Shapes: all [batch, ...]; times: one number, or one a sample; `out` may be an input. Throws std::invalid_argument,
+/// before anything is written, where epsilon does not determine the prediction (alpha = 0), and for bad times, shapes
+/// or scales.
 template <noise_path Path, class Times, tensor F, tensor Gradient, class Out>
 void classifier_guide(Path const& path, prediction kind, per_sample const& scale, Times const& times, F const& output,
                       Gradient const& gradient, Out&& out)

@@ -19,8 +19,9 @@ struct two_condition {
     }
 };
 
-/// g = u + sum_k w_k (c_k - u); a negative w_k moves away from condition k. Predictions: u, c_1, ..., c_N. With N = 1 and two sets of
-/// conditions as u and c_1, Composer's.     Liu et al. 2022, arXiv 2206.01714, (11); Huang et al. 2023, arXiv 2302.09778, 2.2
+/// g = u + sum_k w_k (c_k - u); a negative w_k moves away from condition k. Predictions: u, c_1, ..., c_N. With N = 1
+/// and two sets of conditions as u and c_1, Composer's. Source: Liu et al. 2022, arXiv 2206.01714, (11); Huang et al.
+/// 2023, arXiv 2302.09778, 2.2.
 template <std::size_t N>
 struct compositional {
     std::array<per_sample, N> scales;

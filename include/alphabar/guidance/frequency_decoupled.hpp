@@ -12,7 +12,8 @@
 
 namespace alphabar {
 
-/// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (outside them c).
+/// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (outside
+/// them c).
 struct frequency_level {
     per_sample scale = 5.0;
     double parallel = 1.0;
@@ -20,11 +21,13 @@ struct frequency_level {
     step_window window{};
 };
 
-/// Guides the levels of laplacian_pyramid of c and u, the finest first, each by `adaptive_projected` without a radius, and puts the
-/// image together again. Predictions: c, u [batch, channels, height, width], row-major.     Sadat et al. 2025, arXiv 2506.19713
+/// Guides the levels of laplacian_pyramid of c and u, the finest first, each by `adaptive_projected` without a radius,
+/// and puts the image together again. Predictions: c, u [batch, channels, height, width], row-major. Source: Sadat et
+/// al. 2025, arXiv 2506.19713.
 ///
-/// Rescaling acts on the result with the finest level's phi, or without `rescale_image` on every level. Allocates the pyramids.
-/// Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as `guide` does.
+/// Rescaling acts on the result with the finest level's phi, or without `rescale_image` on every level. Allocates the
+/// pyramids. Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as
+/// `guide` does.
 struct frequency_decoupled {
     std::vector<frequency_level> levels;
     guidance_form form = guidance_form::scale;

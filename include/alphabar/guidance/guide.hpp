@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Guidance: several predictions become one. A rule gives the weights, where it needs them by inner products of the predictions.
+// Guidance: several predictions become one. A rule gives the weights, where it needs them by inner products of the
+// predictions.
 #pragma once
 
 #include <alphabar/core/combine.hpp>
@@ -27,7 +28,8 @@ struct guidance_point {
     std::size_t row = 0, batch = 1;
 };
 
-/// How a scale w is counted: u + w (c - u), as the field does, or c + w (c - u).     Ho & Salimans 2022, arXiv 2207.12598, (6)
+/// How a scale w is counted: u + w (c - u), as the field does, or c + w (c - u). Source: Ho & Salimans 2022, arXiv
+/// 2207.12598, (6).
 enum class guidance_form { scale, excess };
 /// What a scale adds to c: c + excess (c - u).
 inline double excess(guidance_form form, double w) { return form == guidance_form::scale ? w - 1 : w; }
@@ -85,12 +87,13 @@ void guide_in(combination_work& work, Rule const& rule, guidance_point at, Outs 
 
 /// out = the guided prediction of `predictions`, in the order that the rule names; the first is the one that is guided.
 ///
-/// One pass over memory, two where the rule reads inner products. Predictions are of one kind, and x_0 is not clipped yet. Shapes:
-/// all [batch, ...]; `out` may be one of them; the same bits for any number of threads. Throws std::invalid_argument, before
-/// anything is written, where shapes differ, a scale is not finite or not one a sample, and as the rule says.
+/// One pass over memory, two where the rule reads inner products. Predictions are of one kind, and x_0 is not clipped
+/// yet. Shapes: all [batch, ...]; `out` may be one of them; the same bits for any number of threads. Throws
+/// std::invalid_argument, before anything is written, where shapes differ, a scale is not finite or not one a sample,
+/// and as the rule says.
 ///
-/// A rule with momentum takes out = std::tie(out, average): `average`, of out's shape and type, belongs to one run, is 0 at its start
-/// and becomes c - u + momentum average, in the same passes.
+/// A rule with momentum takes out = std::tie(out, average): `average`, of out's shape and type, belongs to one run, is
+/// 0 at its start and becomes c - u + momentum average, in the same passes.
 template <class Rule, class Out, tensor... P>
 void guide(Rule const& rule, guidance_point const& at, Out&& out, P const&... predictions)
 {

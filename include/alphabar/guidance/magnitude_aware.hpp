@@ -6,8 +6,8 @@
 
 namespace alphabar {
 
-/// g = u + (1 + (w - 1) exp(-alpha |c - u| / |u|)) (c - u), norms of a sample; form `excess`: c + w exp(...) (c - u). c where u = 0.
-/// Predictions: c, u.     Zhu, Peng, Shu et al. 2025, arXiv 2508.03442
+/// g = u + (1 + (w - 1) exp(-alpha |c - u| / |u|)) (c - u), norms of a sample; form `excess`: c + w exp(...) (c - u). c
+/// where u = 0. Predictions: c, u. Source: Zhu, Peng, Shu et al. 2025, arXiv 2508.03442.
 struct magnitude_aware {
     per_sample scale = 10.0;
     per_sample alpha = 8.0;

@@ -11,7 +11,8 @@
 
 namespace alphabar {
 
-/// From `low` at the first of n frames to `high` at the last.     Blattmann et al. 2023 (Stable Video Diffusion), arXiv 2311.15127
+/// From `low` at the first of n frames to `high` at the last. Source: Blattmann et al. 2023 (Stable Video Diffusion),
+/// arXiv 2311.15127.
 inline std::vector<double> linear_frame_scales(std::size_t n, double low, double high)
 {
     std::vector<double> scales(n, low);
@@ -20,7 +21,8 @@ inline std::vector<double> linear_frame_scales(std::size_t n, double low, double
     return scales;
 }
 
-/// From `low` up to `high` and down again in each `period` > 0 of the video.     Voleti et al. 2024 (SV3D), arXiv 2403.12008
+/// From `low` up to `high` and down again in each `period` > 0 of the video. Source: Voleti et al. 2024 (SV3D), arXiv
+/// 2403.12008.
 inline std::vector<double> triangle_frame_scales(std::size_t n, double low, double high, double period = 1.0)
 {
     require(period > 0, "triangle_frame_scales", "period", period, "it must be positive");
@@ -30,8 +32,8 @@ inline std::vector<double> triangle_frame_scales(std::size_t n, double low, doub
     return scales;
 }
 
-/// Up from `low` to `high` over the first floor(edge n) frames, down over as many at the end, edge in [0, 1/2]. (Stability AI's code
-/// has 1 for `high` in between.)
+/// Up from `low` to `high` over the first floor(edge n) frames, down over as many at the end, edge in [0, 1/2].
+/// (Stability AI's code has 1 for `high` in between.)
 inline std::vector<double> trapezoid_frame_scales(std::size_t n, double low, double high, double edge = 0.1)
 {
     require(edge >= 0 && edge <= 0.5, "trapezoid_frame_scales", "edge", edge, "it must lie in [0, 1/2]");

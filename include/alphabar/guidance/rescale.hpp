@@ -6,8 +6,8 @@
 
 namespace alphabar {
 
-/// g' = (phi std(c) / std(g) + 1 - phi) g, g by `rule`, std within each sample; phi in [0, 1]. g where it is constant. No pass more:
-/// std(g) follows from inner products.     Lin et al. 2024, arXiv 2305.08891, section 3.4
+/// g' = (phi std(c) / std(g) + 1 - phi) g, g by `rule`, std within each sample; phi in [0, 1]. g where it is constant.
+/// No pass more: std(g) follows from inner products. Source: Lin et al. 2024, arXiv 2305.08891, section 3.4.
 ///
 /// For a g at hand (diffusers' rescale_noise_cfg): guide(rescaled{classifier_free{0}, phi}, out, c, g).
 template <class Rule>

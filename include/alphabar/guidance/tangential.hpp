@@ -7,8 +7,8 @@
 namespace alphabar {
 
 /// Classifier-free guidance with u projected on the first right singular vector of the rows (c, u). Predictions: c, u.
-/// Source: Kwon et al. 2025, arXiv 2503.18137. That vector is p c + q u up to its length, (p, q) = (cos t, sin t) the first
-/// eigenvector of the inner products: tan 2t = 2 <c, u> / (<c, c> - <u, u>). The projection is q (p c + q u).
+/// Source: Kwon et al. 2025, arXiv 2503.18137. That vector is p c + q u up to its length, (p, q) = (cos t, sin t) the
+/// first eigenvector of the inner products: tan 2t = 2 <c, u> / (<c, c> - <u, u>). The projection is q (p c + q u).
 struct tangential {
     per_sample scale = 7.5;
     guidance_form form = guidance_form::scale;

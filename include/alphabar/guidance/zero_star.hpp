@@ -6,8 +6,8 @@
 
 namespace alphabar {
 
-/// g = a u + w (c - a u), a = <c, u> / (<u, u> + 1e-8): a u is the multiple of u closest to c. 0 in the first `zero_steps` steps.
-/// Predictions: c, u.     Fan et al. 2025, arXiv 2503.18886
+/// g = a u + w (c - a u), a = <c, u> / (<u, u> + 1e-8): a u is the multiple of u closest to c. 0 in the first
+/// `zero_steps` steps. Predictions: c, u. Source: Fan et al. 2025, arXiv 2503.18886.
 struct zero_star {
     per_sample scale = 7.5;
     std::size_t zero_steps = 1;

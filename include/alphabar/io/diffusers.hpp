@@ -24,8 +24,8 @@ namespace alphabar {
 ///     sample(scheduler.plan(20), x, noise, network);
 ///
 /// Its plans reproduce what the class computes, its known flaws included; plan(20, {.correct = true}) and those of
-/// corrected() are right where the class is not (diffusers_config::corrected lists where). Fields that the class does not know
-/// are ignored; config().unknown_fields() names them.
+/// corrected() are right where the class is not (diffusers_config::corrected lists where). Fields that the class does
+/// not know are ignored; config().unknown_fields() names them.
 ///
 /// Every member throws config_error (kind unsupported, with the field) where the class or an option is outside this
 /// library, and std::invalid_argument where an argument is not allowed.

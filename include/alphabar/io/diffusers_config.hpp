@@ -323,8 +323,8 @@ public:
 
     /// This configuration, but everything made from it is mathematically right where diffusers is not:
     ///
-    ///     times            not cut to integers; in exact arithmetic where they are integers; one step is at the noisiest time
-    ///     DDIM             a step goes to the next time, whatever the spacing; its inverse calls the network at the state's level
+    ///     times            not cut to integers, or exact integers; one step is at the noisiest time
+    ///     DDIM             a step goes to the next time, whatever the spacing; its inverse calls at the state's level
     ///     PNDM, UnCLIP     go to the next time, too
     ///     KarrasVe         sigma where the class has its square
     ///     DDPM             noise at every step but the last; `learned` is a log variance, `fixed_large_log` works
@@ -336,8 +336,8 @@ public:
     ///     laplace          alpha-bar where the class has its root
     ///     EDM              sigmas among the arguments are noise levels
     ///
-    /// What is a choice of the configuration (spacings, final levels, midpoint or bh1 rules) stays, and so does 2^-24 as the last
-    /// alpha-bar of zero terminal SNR, without which sigma would be infinite.
+    /// What is a choice of the configuration (spacings, final levels, midpoint or bh1 rules) stays, and so does 2^-24
+    /// as the last alpha-bar of zero terminal SNR, without which sigma would be infinite.
     diffusers_config corrected() const
     {
         diffusers_config right = *this;

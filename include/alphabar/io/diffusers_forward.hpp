@@ -27,7 +27,8 @@ struct diffusers_levels {
 
 namespace detail {
 
-/// of_time: sigma is the time itself in training times; reversed: sigma = 1 - time; ladder: sigma of a position in the VE ladder.
+/// of_time: sigma is the time itself in training times; reversed: sigma = 1 - time; ladder: sigma of a position in the
+/// VE ladder.
 enum class forward_path { table, exploding, preserving, flow, of_time, reversed, ladder };
 
 inline forward_path forward_path_of(diffusers_config const& c)

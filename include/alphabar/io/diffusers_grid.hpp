@@ -617,7 +617,8 @@ inline diffusers_grid scm_grid(diffusers_config const& c, diffusers_request cons
     return {middle >= 0 ? std::vector{top, middle, 0.0} : linspace(top, 0, step_count(c, r) + 1)};
 }
 
-/// Helios and HeliosDMD: stages of a pyramid, each with its own range of times; the sigmas run over the whole range in each.
+/// Helios and HeliosDMD: stages of a pyramid, each with its own range of times; the sigmas run over the whole range in
+/// each.
 inline diffusers_grid helios_grid(diffusers_config const& c, diffusers_request const& r)
 {
     double const T = c.number("num_train_timesteps"), shift = c.number("shift");

@@ -322,8 +322,8 @@ inline plan tcd_plan(plan_input const& in)
     return p;
 }
 
-/// SDE-DPM-Solver++(2M) whose memory of the call before lies at that call's own time, not where its step ended. The class
-/// draws a noise, and another one where it uses that memory.
+/// SDE-DPM-Solver++(2M) whose memory of the call before lies at that call's own time, not where its step ended. The
+/// class draws a noise, and another one where it uses that memory.
 inline plan cogvideox_dpm_plan(plan_input const& in)
 {
     using namespace slots;
@@ -580,8 +580,8 @@ inline plan flow_euler_plan(plan_input const& in)
                                          : euler(levels, {.network = flow_network});
 }
 
-/// Churn is added after the call, and the signal is not scaled: with sigma^ the raised level the first slope is (sigma /
-/// sigma^) F.
+/// Churn is added after the call, and the signal is not scaled: with sigma^ the raised level the first slope is (sigma
+/// / sigma^) F.
 inline plan flow_heun_plan(plan_input const& in)
 {
     using namespace slots;
@@ -688,7 +688,8 @@ inline plan helios_dmd_plan(plan_input const& in)
 }
 
 /// pi-Flow: the heads are the velocities of n_grid times; between them x_0 is interpolated, and num_policy_substeps
-/// Euler steps (of the whole interval [0, 1]) are made. All of it is linear: one row. Chen et al. 2025, arXiv 2510.14974.
+/// Euler steps (of the whole interval [0, 1]) are made. All of it is linear: one row. Chen et al. 2025, arXiv
+/// 2510.14974.
 inline plan piflow_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
@@ -744,7 +745,8 @@ inline plan proteina_plan(plan_input const& in)
     return p;
 }
 
-/// Langevin steps, with the norms' means over the batch, then reverse diffusion between neighbours of a ladder of sigmas.
+/// Langevin steps, with the norms' means over the batch, then reverse diffusion between neighbours of a ladder of
+/// sigmas.
 inline plan score_ve_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
@@ -1065,16 +1067,16 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
     return plans;
 }
 
-/// The steps of one size. Before them, but for the first plan, the state, which holds no noise then, is resized to `scale`
-/// times its first size as the configuration's upscale_mode says.
+/// The steps of one size. Before them, but for the first plan, the state, which holds no noise then, is resized to
+/// `scale` times its first size as the configuration's upscale_mode says.
 struct sized_plan {
     double scale = 1.0;
     plan steps{};
 };
 
-/// FlowMatchLCMScheduler with scale_factors: one plan a size. After step k the state has scale_factors[k] times its first
-/// size, beyond the list the size that it has; the noise is drawn at the new size. Throws as `make_plan` does, for another
-/// class, and unless all factors are positive.
+/// FlowMatchLCMScheduler with scale_factors: one plan a size. After step k the state has scale_factors[k] times its
+/// first size, beyond the list the size that it has; the noise is drawn at the new size. Throws as `make_plan` does,
+/// for another class, and unless all factors are positive.
 inline std::vector<sized_plan> sized_plans(diffusers_config const& c, diffusers_request const& request)
 {
     using namespace slots;

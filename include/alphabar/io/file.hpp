@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whole files in and out, and what is said of a bad one: a fault, the byte where it was found, one
-// clear line.
+// Whole files in and out, and what is said of a bad one: a fault, the byte where it was found, one clear line.
 #pragma once
 
 #include <algorithm>
@@ -61,8 +60,7 @@ public:
     }
 
     file_fault fault() const noexcept { return fault_; }
-    /// Where reading stopped, in bytes from the start (of the decompressed data, where a file is
-    /// compressed).
+    /// Where reading stopped, in bytes from the start (of the decompressed data, where a file is compressed).
     std::uint64_t offset() const noexcept { return offset_; }
 
 private:
@@ -80,8 +78,7 @@ private:
 
 namespace detail {
 
-/// A name from a file as a message may show it: quoted, at most 60 characters, no control
-/// characters.
+/// A name from a file as a message may show it: quoted, at most 60 characters, no control characters.
 inline std::string shown_name(std::string_view name)
 {
     std::string text = "\"";
@@ -90,8 +87,7 @@ inline std::string shown_name(std::string_view name)
     return text + (name.size() > 60 ? "...\"" : "\"");
 }
 
-/// Copies elements between a file of byte order `order` and memory of this machine's; its own
-/// inverse.
+/// Copies elements between a file of byte order `order` and memory of this machine's; its own inverse.
 inline void copy_elements(std::uint8_t* to, std::span<std::uint8_t const> from, std::size_t element_size,
                           std::endian order)
 {
@@ -127,8 +123,7 @@ inline void put_bytes(std::filesystem::path const& path, std::span<std::uint8_t 
 /// The bytes of a regular file. Nothing is read from a folder, a pipe or a device, nor from a file
 /// of more than `limit` bytes.
 ///
-/// Throws file_error: missing, not_a_file, too_large, empty, unreadable, truncated (it shrank while
-/// it was read).
+/// Throws file_error: missing, not_a_file, too_large, empty, unreadable, truncated (it shrank while it was read).
 inline std::vector<std::uint8_t> read_bytes(std::filesystem::path const& path,
                                             std::uint64_t limit = std::uint64_t{1} << 33)
 {

@@ -23,8 +23,7 @@
 
 namespace alphabar {
 
-/// The element types of IDX: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float, 0x0E
-/// double.
+/// The element types of IDX: 0x08 uint8, 0x09 int8, 0x0B int16, 0x0C int32, 0x0D float, 0x0E double.
 template <class T>
 concept idx_element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int8_t> || std::same_as<T, std::int16_t> ||
                       std::same_as<T, std::int32_t> || std::same_as<T, float> || std::same_as<T, double>;
@@ -60,8 +59,7 @@ inline bool starts_as_gzip(std::span<std::uint8_t const> bytes)
     return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-/// The first `most` bytes (or all, where there are fewer) of gzip data, which may have several
-/// members.
+/// The first `most` bytes (or all, where there are fewer) of gzip data, which may have several members.
 inline std::vector<std::uint8_t> gunzip(std::span<std::uint8_t const> packed, std::size_t most, std::string_view name)
 {
     struct inflater : z_stream {
@@ -155,9 +153,8 @@ idx_header read_idx_header(std::span<std::uint8_t const> bytes, std::string_view
 
 /// The array that plain IDX bytes hold; `name` is what messages call them.
 ///
-/// Throws file_error: empty, is_gzip, bad_magic, bad_type (not T's), bad_rank (not 1 to 8),
-/// bad_extent (0), overflow, truncated, too_long. Nothing is allocated before the announced size is
-/// found to be the size that is there.
+/// Throws file_error: empty, is_gzip, bad_magic, bad_type (not T's), bad_rank (not 1 to 8), bad_extent (0), overflow,
+/// truncated, too_long. Nothing is allocated before the announced size is found to be the size that is there.
 template <idx_element T>
 idx_array<T> parse_idx(std::span<std::uint8_t const> bytes, std::string_view name = "IDX data")
 {
@@ -190,8 +187,7 @@ idx_array<T> read_idx(std::filesystem::path const& path, std::uint64_t limit = s
             throw file_error(file_fault::not_gzip, name, 0, "is named .gz, but its first bytes are not those of gzip");
         return parse_idx<T>(bytes, name);
     }
-    // The header says how much may come out; one byte more is asked for, so that a longer file is
-    // noticed.
+    // The header says how much may come out; one byte more is asked for, so that a longer file is noticed.
     std::vector<std::uint8_t> const start = detail::gunzip(bytes, 4 + 4 * shape::max_rank, name);
     auto const header = detail::read_idx_header<T>(start, name);
     if (header.data_size > limit)

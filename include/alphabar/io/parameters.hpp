@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The text that the Stable Diffusion WebUI writes with a picture, "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 42, ...":
-// read, kept, and made a plan, a guidance scale and a noise source.
+// The text that the Stable Diffusion WebUI writes with a picture, "Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7,
+// Seed: 42, ...": read, kept, and made a plan, a guidance scale and a noise source.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -40,8 +40,8 @@ private:
     std::size_t byte_;
 };
 
-/// From whose generator the noise is: torch's on the graphics card, torch's on the processor, or the WebUI's own copy of the
-/// first (torch_cuda_generator, torch_cpu_generator, webui_nv_generator).
+/// From whose generator the noise is: torch's on the graphics card, torch's on the processor, or the WebUI's own copy
+/// of the first (torch_cuda_generator, torch_cpu_generator, webui_nv_generator).
 enum class webui_source : std::uint8_t { gpu, cpu, nv };
 
 /// Which of the two runs of a picture made with "Hires. fix".
@@ -258,9 +258,10 @@ inline std::vector<generation_parameters::field> parameter_fields(std::string_vi
 
 } // namespace detail
 
-/// Reads the text that the WebUI writes with a picture: prompt, "Negative prompt: ...", and the line of fields, which begins with
-/// "Steps: " (or is the last of the text); or that line alone. Values in quotes may hold commas. Throws parameter_error where
-/// there is no such line or it is not "name: value, ...", and where the text is longer than 4 MiB.
+/// Reads the text that the WebUI writes with a picture: prompt, "Negative prompt: ...", and the line of fields, which
+/// begins with "Steps: " (or is the last of the text); or that line alone. Values in quotes may hold commas. Throws
+/// parameter_error where there is no such line or it is not "name: value, ...", and where the text is longer than 4
+/// MiB.
 inline generation_parameters parse_parameters(std::string_view text)
 {
     if (text.size() > (4u << 20))
@@ -329,8 +330,8 @@ inline std::string to_text(generation_parameters const& p)
     return text.append(p.rest.empty() ? "" : "\n").append(p.rest);
 }
 
-/// The options of a name that fields say: Eta, Sigma churn, Schedule rho, ...; those of `o` where they say nothing. Throws
-/// parameter_error for a bad value and for options of UniPC that no name has.
+/// The options of a name that fields say: Eta, Sigma churn, Schedule rho, ...; those of `o` where they say nothing.
+/// Throws parameter_error for a bad value and for options of UniPC that no name has.
 inline name_options options_of(generation_parameters const& p, name_options o = {})
 {
     auto const set = [&](auto& to, char const* name) {
@@ -356,10 +357,10 @@ inline name_options options_of(generation_parameters const& p, name_options o = 
     return o;
 }
 
-/// The plan of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2. It begins at the noise that
-/// the WebUI makes, initial_scale times the source's normals. With a "Denoising strength" and no field of "Hires. fix" it is image
-/// to image: the last floor(strength N) + 1 steps of the grid (floor(strength N) with DDIM and PLMS), from the image at the
-/// level of the first. `pass` chooses the run of a picture made with Hires. fix.
+/// The plan of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2. It begins at the
+/// noise that the WebUI makes, initial_scale times the source's normals. With a "Denoising strength" and no field of
+/// "Hires. fix" it is image to image: the last floor(strength N) + 1 steps of the grid (floor(strength N) with DDIM and
+/// PLMS), from the image at the level of the first. `pass` chooses the run of a picture made with Hires. fix.
 ///
 /// Throws parameter_error where Steps or Sampler are missing or a field has a bad value, and as named_plan does.
 template <noise_path Path>

@@ -18,8 +18,7 @@
 
 namespace alphabar {
 
-/// The extents of a picture: rows from the top, pixels from the left, channels 1 (grey) or 3 (red,
-/// green, blue).
+/// The extents of a picture: rows from the top, pixels from the left, channels 1 (grey) or 3 (red, green, blue).
 struct picture_size {
     std::size_t width;
     std::size_t height;
@@ -88,8 +87,7 @@ inline void write_png(std::filesystem::path const& path, picture_size size, std:
     write_bytes(path, std::span(file).first(bytes));
 }
 
-/// The same from elements in [low, high], as `to_bytes` maps them; returns how many were not
-/// finite.
+/// The same from elements in [low, high], as `to_bytes` maps them; returns how many were not finite.
 inline std::size_t write_png(std::filesystem::path const& path, picture_size size, std::span<float const> elements,
                              float low = -1.0f, float high = 1.0f)
 {

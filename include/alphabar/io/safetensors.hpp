@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// safetensors, the file format of model weights: 8 bytes N (little-endian), N bytes of JSON that
-// say name, element type, shape and place of each tensor, then the bytes of the tensors, without a
-// gap.
+// safetensors, the file format of model weights: 8 bytes N (little-endian), N bytes of JSON that say name, element
+// type, shape and place of each tensor, then the bytes of the tensors, without a gap.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -113,8 +112,7 @@ public:
         return std::span(file_).subspan(data_ + static_cast<std::size_t>(tensor.begin),
                                         static_cast<std::size_t>(tensor.end - tensor.begin));
     }
-    /// The elements of the tensor of that name. Throws file_error: unknown_name, bad_type (not
-    /// T's).
+    /// The elements of the tensor of that name. Throws file_error: unknown_name, bad_type (not T's).
     template <safetensors_element T>
     std::vector<T> read(std::string_view name) const
     {
@@ -170,8 +168,7 @@ struct counted_chars {
     friend bool operator!=(counted_chars a, counted_chars b) { return a.at != b.at; }
 };
 
-/// Builds the entries from the events of the JSON reader; anything that is not the format's stops
-/// it at once.
+/// Builds the entries from the events of the JSON reader; anything that is not the format's stops it at once.
 class safetensors_header {
 public:
     using number_integer_t = nlohmann::json::number_integer_t;
@@ -398,15 +395,13 @@ private:
 
 } // namespace detail
 
-/// Checks a whole file, which must be: N <= 100,000,000 and a JSON object of N bytes, white space
-/// around it allowed; every name and field once; tensors that share no byte and leave none over;
-/// begin and end as shape and dtype need them. The tensors' values are not looked at. `name` is
-/// what messages call the file.
+/// Checks a whole file, which must be: N <= 100,000,000 and a JSON object of N bytes, white space around it allowed;
+/// every name and field once; tensors that share no byte and leave none over; begin and end as shape and dtype need
+/// them. The tensors' values are not looked at. `name` is what messages call the file.
 ///
-/// Throws file_error: empty, truncated, bad_header, bad_json, bad_structure, duplicate,
-/// missing_field, unknown_field, bad_type, bad_rank (more than 32 extents), bad_extent, overflow,
-/// bad_offsets, bad_size, overlap, hole, too_long. Memory: the file and its entries; no number of
-/// the file is believed before it is checked.
+/// Throws file_error: empty, truncated, bad_header, bad_json, bad_structure, duplicate, missing_field, unknown_field,
+/// bad_type, bad_rank (more than 32 extents), bad_extent, overflow, bad_offsets, bad_size, overlap, hole, too_long.
+/// Memory: the file and its entries; no number of the file is believed before it is checked.
 inline safetensors parse_safetensors(std::vector<std::uint8_t> file, std::string_view name = "safetensors data")
 {
     auto const fail = [&](file_fault fault, std::uint64_t offset, std::string const& text) {

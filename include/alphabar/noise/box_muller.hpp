@@ -6,11 +6,12 @@
 
 /// Two standard normals from two random words: with u = (w0 + 1/2) 2^-32 and v = (w1 + 1/2) 2^-32
 ///     (cosine, sine) = sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v).
-/// Box and Muller, "A note on the generation of random normal deviates" (1958). Absolute error below 1e-6: the largest found in a
-/// search among the worst radii and angles is 9.75e-7 (radii above 5); it is 5.0e-7 over 2^20 random pairs.
+/// Box and Muller, "A note on the generation of random normal deviates" (1958). Absolute error below 1e-6: the largest
+/// found in a search among the worst radii and angles is 9.75e-7 (radii above 5); it is 5.0e-7 over 2^20 random pairs.
 ///
 /// The coefficients are minimax fits by linear programming in double, then rounded to float one after the other, lowest
-/// power first, the rest fitted again each time. Errors in the comments are the largest ones of the rounded polynomials.
+/// power first, the rest fitted again each time. Errors in the comments are the largest ones of the rounded
+/// polynomials.
 ALPHABAR_ISA inline void box_muller(word w0, word w1, real& cosine, real& sine)
 {
     // s = -2 ln u. With g = 2 min(u, 1 - u) = 2^n m, m in [1, 2), either 1 - u = d/2 for d = g and n = 0, or
@@ -30,8 +31,8 @@ ALPHABAR_ISA inline void box_muller(word w0, word w1, real& cosine, real& sine)
     p = fma(p, d, reals(1));
     real const s = fma(d, p, mul(n, reals(-0x1.62e430p+0f))); // -2 ln 2
 
-    // 2 pi v = pi/2 (q + t), t in [-1/2, 1/2): t are the low 30 bits of w1 as a signed fraction, with the 1/2 behind them;
-    // q are the top two bits, rounded.
+    // 2 pi v = pi/2 (q + t), t in [-1/2, 1/2): t are the low 30 bits of w1 as a signed fraction, with the 1/2 behind
+    // them; q are the top two bits, rounded.
     word const quarter = add(w1, words(0x20000000));
     mask const odd = bit_30(quarter);
     real const t = scale(from_signed(times_4_plus_2(w1)), -32);
@@ -55,8 +56,9 @@ ALPHABAR_ISA inline void box_muller(word w0, word w1, real& cosine, real& sine)
 
 #if defined(ALPHABAR_ISA_ENTRY)
 
-/// Philox and Box-Muller for `lanes` blocks; `first_product` is M0 * block in each 64-bit lane. Words are kept in the low
-/// halves of the lanes: a product reads only these, and leaves the next low word where it is, the high one a shift away.
+/// Philox and Box-Muller for `lanes` blocks; `first_product` is M0 * block in each 64-bit lane. Words are kept in the
+/// low halves of the lanes: a product reads only these, and leaves the next low word where it is, the high one a shift
+/// away.
 ALPHABAR_ISA inline void generate_group(philox_start const& s, wide first_product, float* out)
 {
     wide const m0 = wides(philox_m0), m1 = wides(philox_m1);

@@ -42,11 +42,12 @@ ALPHABAR_AVX2 inline void add_scaled_avx2(std::array<double, brownian_piece>& su
 
 } // namespace detail
 
-/// A fixed sum of fields of one stream: an increment of a Brownian path, for every element. Models `generator`. No storage
-/// and no state; the same bits on every machine and for every split of a batch.
+/// A fixed sum of fields of one stream: an increment of a Brownian path, for every element. Models `generator`. No
+/// storage and no state; the same bits on every machine and for every split of a batch.
 class brownian_increment {
 public:
-    /// The nodes of a path are steps of the stream, below 2^24. An increment reads two at a level and the one above all.
+    /// The nodes of a path are steps of the stream, below 2^24. An increment reads two at a level and the one above
+    /// all.
     static constexpr unsigned max_levels = 24;
 
     void fill(std::size_t row, std::size_t first, std::span<float> out) const
@@ -104,25 +105,26 @@ private:
 };
 
 /// A Brownian path W over [low, high] for every element of every sample, W(low) = 0: a pure function of the stream (its
-/// purpose::path). The whole interval adds (t - low) / sqrt(high - low) z_0 to W(t), and each node of a binary tree, with the
-/// ends l and r and the middle m of its interval, a bridge:
+/// purpose::path). The whole interval adds (t - low) / sqrt(high - low) z_0 to W(t), and each node of a binary tree,
+/// with the ends l and r and the middle m of its interval, a bridge:
 ///
 ///     sqrt((m - l) (r - m) / (r - l)) h(t) z,   h = 0, 1, 0 at l, m, r and straight between them
 ///
-/// with one standard normal z for each node (Levy's and Ciesielski's construction). Intervals are halved in u, t = low +
-/// (high - low) u^4: the grids of noise levels are fine near their low end. At the last level the factor of z is
-/// sqrt((t - l) (r - t) / (r - l)): so the variance of W(t) - W(s) is |t - s| for all times s and t that the levels part
-/// (it is smaller within one of the 2^(levels - 1) last intervals), and W(a, c) = W(a, b) + W(b, c), up to rounding.
+/// with one standard normal z for each node (Levy's and Ciesielski's construction). Intervals are halved in u, t = low
+/// + (high - low) u^4: the grids of noise levels are fine near their low end. At the last level the factor of z is
+/// sqrt((t - l) (r - t) / (r - l)): so the variance of W(t) - W(s) is |t - s| for all times s and t that the levels
+/// part (it is smaller within one of the 2^(levels - 1) last intervals), and W(a, c) = W(a, b) + W(b, c), up to
+/// rounding.
 ///
 /// An increment costs as much as filling 2 levels + 1 tensors with noise at most. 14 levels part the steps of a grid of
 /// Karras with 1000 steps from 80 to 0.002.
 ///
-/// "Virtual Brownian tree": Li, Wong, Chen, Duvenaud 2020, arXiv 2001.01328; the samplers of k-diffusion ask such a path for
-/// their noise (BrownianTreeNoiseSampler), over sigma.
+/// "Virtual Brownian tree": Li, Wong, Chen, Duvenaud 2020, arXiv 2001.01328; the samplers of k-diffusion ask such a
+/// path for their noise (BrownianTreeNoiseSampler), over sigma.
 class brownian_path {
 public:
-    /// Row r is sample first_sample + r. Throws std::invalid_argument where low < high does not hold or is not finite, or
-    /// levels is not in [1, 24].
+    /// Row r is sample first_sample + r. Throws std::invalid_argument where low < high does not hold or is not finite,
+    /// or levels is not in [1, 24].
     brownian_path(noise_stream noise, double low, double high, unsigned levels = 14, std::uint64_t first_sample = 0)
         : noise_(noise), low_(low), high_(high), levels_(levels), first_sample_(first_sample)
     {
@@ -138,8 +140,8 @@ public:
     /// W(to) - W(from): of variance |to - from|. Throws std::invalid_argument where an end is outside [low, high].
     brownian_increment increment(double from, double to) const { return scaled(from, to, 1.0); }
 
-    /// The same, divided by its standard deviation: what a sampler takes as z for the step from one level to the other. Throws
-    /// std::invalid_argument also where from = to.
+    /// The same, divided by its standard deviation: what a sampler takes as z for the step from one level to the other.
+    /// Throws std::invalid_argument also where from = to.
     brownian_increment normal(double from, double to) const
     {
         double const variance = increment(from, to).variance();
@@ -201,16 +203,16 @@ private:
     std::uint64_t first_sample_;
 };
 
-/// A Brownian path as the noise of a plan's stages: z of a stage is the increment, divided by its standard deviation, from the
-/// level of the first call of its step to the level of the next call. So two-stage solvers (DPM-Solver++ SDE) get noises that
-/// belong together, and a run with other steps follows the same path.
+/// A Brownian path as the noise of a plan's stages: z of a stage is the increment, divided by its standard deviation,
+/// from the level of the first call of its step to the level of the next call. So two-stage solvers (DPM-Solver++ SDE)
+/// get noises that belong together, and a run with other steps follows the same path.
 class brownian_noise {
 public:
-    /// `clock` turns a stage's time into the path's: sigma / alpha of that time, as a rule. `end` is the path's time after the
-    /// last call; without it the path's low end.
+    /// `clock` turns a stage's time into the path's: sigma / alpha of that time, as a rule. `end` is the path's time
+    /// after the last call; without it the path's low end.
     ///
-    /// Throws std::invalid_argument where the plan churns, where a stage draws before the first call, where a step has no
-    /// length, and for times outside the path's range.
+    /// Throws std::invalid_argument where the plan churns, where a stage draws before the first call, where a step has
+    /// no length, and for times outside the path's range.
     template <class Clock>
     brownian_noise(brownian_path const& path, plan const& p, Clock const& clock, std::optional<double> end = {})
     {

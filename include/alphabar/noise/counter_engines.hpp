@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The counter-based engines of Random123 in every width: what other software's generators are made of. The library's own
-// noise uses philox4x32 of core/philox.hpp.
+// The counter-based engines of Random123 in every width: what other software's generators are made of. The library's
+// own noise uses philox4x32 of core/philox.hpp.
 #pragma once
 
 #include <alphabar/core/philox.hpp>
@@ -39,8 +39,8 @@ inline constexpr bool is_counter_engine =
 
 } // namespace detail
 
-/// PhiloxNxW-Rounds for N = 2, 4 words of W = 32, 64 bits: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1,
-/// 2, 3" (SC 2011), section 3.3. The counter and the result are N words, the key N / 2, word 0 first.
+/// PhiloxNxW-Rounds for N = 2, 4 words of W = 32, 64 bits: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as
+/// easy as 1, 2, 3" (SC 2011), section 3.3. The counter and the result are N words, the key N / 2, word 0 first.
 template <class Word, std::size_t N, int Rounds = 10>
     requires detail::is_counter_engine<Word, N>
 constexpr std::array<Word, N> philox(std::array<Word, N> c, std::array<Word, N / 2> key)

@@ -48,21 +48,22 @@ struct integer_range {
 
 } // namespace detail
 
-/// A generator with a state that writes standard normals of type T: randn(out) draws as many as `out` holds, and the next
-/// call goes on behind them.
+/// A generator with a state that writes standard normals of type T: randn(out) draws as many as `out` holds, and the
+/// next call goes on behind them.
 template <class G, class T>
 concept normal_generator = std::copyable<G> && requires(G& g, std::span<T> out) { g.randn(out); };
 
-/// The noise of other software as an executor takes it: tensors of one shape, drawn one after the other by one generator, or by
-/// one for each sample of the batch (a list of seeds). Draw 0 is `initial()`, where the software makes x_T from the same
-/// generator; the draws after it belong to the noise indices of a plan, in the order in which they are asked for.
+/// The noise of other software as an executor takes it: tensors of one shape, drawn one after the other by one
+/// generator, or by one for each sample of the batch (a list of seeds). Draw 0 is `initial()`, where the software makes
+/// x_T from the same generator; the draws after it belong to the noise indices of a plan, in the order in which they
+/// are asked for.
 ///
 ///     torch_cpu_noise noise(torch_cpu_generator(42), shape);
 ///     x = noise.initial() times plan.initial_scale;
 ///     sample(plan, x, noise, network);
 ///
-/// An index keeps its draw: one that lies behind is made again from the start. Where the index says that other draws came
-/// before it since the last call (`noise_index`), these count although nobody asks for them.
+/// An index keeps its draw: one that lies behind is made again from the start. Where the index says that other draws
+/// came before it since the last call (`noise_index`), these count although nobody asks for them.
 template <class G, class T = float>
     requires normal_generator<G, T>
 class drawn_noise {

@@ -62,8 +62,8 @@ T erf_inv(T u)
 
 namespace alphabar::jax {
 
-/// jax.random.key(seed). `partitionable` is JAX's jax_threefry_partitionable, true by default since JAX 0.5: which words an
-/// array is made of; keys made of this one inherit it. Arrays are given flat, in row-major order.
+/// jax.random.key(seed). `partitionable` is JAX's jax_threefry_partitionable, true by default since JAX 0.5: which
+/// words an array is made of; keys made of this one inherit it. Arrays are given flat, in row-major order.
 struct key {
     std::array<std::uint32_t, 2> words{};
     bool partitionable = true;
@@ -86,7 +86,8 @@ struct key {
 
 namespace detail {
 
-/// Word i of the n words that the layout before `partitionable` makes: counters i and i + n/2 (rounded up) share a block.
+/// Word i of the n words that the layout before `partitionable` makes: counters i and i + n/2 (rounded up) share a
+/// block.
 inline std::uint32_t word_of(key const& k, std::size_t i, std::size_t n)
 {
     std::size_t const half = (n + 1) / 2, first = i % half, second = first + half;
@@ -133,8 +134,8 @@ inline std::vector<key> split(key const& k, std::size_t n = 2)
 /// fold_in(k, data).
 inline key fold_in(key const& k, std::uint32_t data) { return {k.block(0, data), k.partitionable}; }
 
-/// uniform(k, (n,), dtype, low, high): in [low, high), in float, double or 16-bit elements; every operation is rounded to the
-/// element type, and bfloat16 has 7 random bits.
+/// uniform(k, (n,), dtype, low, high): in [low, high), in float, double or 16-bit elements; every operation is rounded
+/// to the element type, and bfloat16 has 7 random bits.
 template <class T>
 void uniform(key const& k, std::span<T> out, compute_t<T> low = 0, compute_t<T> high = 1)
 {
@@ -153,8 +154,8 @@ void uniform(key const& k, std::span<T> out, compute_t<T> low = 0, compute_t<T> 
     }
 }
 
-/// normal(k, (n,), dtype): sqrt(2) erfinv(u), u uniform in (-1, 1). Bits: JAX's erfinv is another polynomial in double and is
-/// fused in another way; float and double agree to 1e-6 and 1e-14.
+/// normal(k, (n,), dtype): sqrt(2) erfinv(u), u uniform in (-1, 1). Bits: JAX's erfinv is another polynomial in double
+/// and is fused in another way; float and double agree to 1e-6 and 1e-14.
 template <class T>
 void normal(key const& k, std::span<T> out)
 {
@@ -169,8 +170,8 @@ void normal(key const& k, std::span<T> out)
         x = narrow<T>(root * widen(narrow<T>(alphabar::detail::erf_inv(widen(x)))));
 }
 
-/// randint(k, (n,), low, high, dtype): in [low, high), for signed integers of 32 or 64 bits. Throws std::invalid_argument where
-/// low >= high.
+/// randint(k, (n,), low, high, dtype): in [low, high), for signed integers of 32 or 64 bits. Throws
+/// std::invalid_argument where low >= high.
 template <std::signed_integral Int>
 void randint(key const& k, std::span<Int> out, Int low, Int high)
 {

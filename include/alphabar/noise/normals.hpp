@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Standard normals from Philox words: Box-Muller in float, with the same bits on every machine.
 //
-// The mathematics stands once, in box_muller.hpp. It is compiled here for plain numbers (host, device) and for vectors of
-// 8 and 16 numbers, each as functions with a target attribute, so that a build for any x86 holds all of them and the
+// The mathematics stands once, in box_muller.hpp. It is compiled here for plain numbers (host, device) and for vectors
+// of 8 and 16 numbers, each as functions with a target attribute, so that a build for any x86 holds all of them and the
 // machine it runs on decides. Every operation is exact, correctly rounded (IEEE 754) or an explicit fused multiply-add;
 // no sum of a product is left to the compiler, so contraction cannot change a bit.
 #pragma once
@@ -22,8 +22,8 @@
 
 namespace alphabar::detail {
 
-/// Philox's counter words c1, c2, c3 and its key are constant over a sample, so that most of the first two rounds is, too.
-/// What is left of round 1 is the product M0 * block; after it
+/// Philox's counter words c1, c2, c3 and its key are constant over a sample, so that most of the first two rounds is,
+/// too. What is left of round 1 is the product M0 * block; after it
 ///     c2 = high(M0 * block) ^ c2_1,  c3 = low(M0 * block)
 /// and after round 2, with b = M1 * c2,
 ///     c0 = high(b) ^ c0_2,  c1 = low(b),  c2 = c3 ^ c2_2,  c3 = c3_2.
@@ -213,7 +213,8 @@ ALPHABAR_ISA inline word times_4_plus_2(word a)
     ALPHABAR_MAP(word, _mm256_or_si256(_mm256_slli_epi32(a.v[i], 2), _mm256_set1_epi32(2)))
 ALPHABAR_ISA inline real add(real a, real b) ALPHABAR_MAP(real, _mm256_add_ps(a.v[i], b.v[i]))
 ALPHABAR_ISA inline real scale(real a, int k) // a 2^k, a != 0
-    ALPHABAR_MAP(real, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v[i]), _mm256_set1_epi32(k * 0x800000))))
+    ALPHABAR_MAP(
+        real, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v[i]), _mm256_set1_epi32(k * 0x800000))))
 ALPHABAR_ISA inline mask not_bit_31(word a)
     ALPHABAR_MAP(mask, _mm256_castsi256_ps(_mm256_xor_si256(a.v[i], _mm256_set1_epi32(-1))))
 ALPHABAR_ISA inline mask bit_30(word a) ALPHABAR_MAP(mask, _mm256_castsi256_ps(_mm256_slli_epi32(a.v[i], 1)))
@@ -259,8 +260,8 @@ struct word { __m512i v[ways]; };
 struct real { __m512 v[ways]; };
 struct mask { __mmask16 v[ways]; };
 using wide = word; // as 64-bit lanes
-// Where GCC 12's plain intrinsic warns of its own uninitialised variable, the form with a full zeroing mask stands; it is
-// the same instruction.
+// Where GCC 12's plain intrinsic warns of its own uninitialised variable, the form with a full zeroing mask stands; it
+// is the same instruction.
 ALPHABAR_ISA inline word words(std::uint32_t x) ALPHABAR_MAP(word, _mm512_set1_epi32(static_cast<int>(x)))
 ALPHABAR_ISA inline real reals(float x) ALPHABAR_MAP(real, _mm512_set1_ps(x))
 ALPHABAR_ISA inline real fma(real a, real b, real c) ALPHABAR_MAP(real, _mm512_fmadd_ps(a.v[i], b.v[i], c.v[i]))
@@ -274,7 +275,8 @@ ALPHABAR_ISA inline word times_4_plus_2(word a)
     ALPHABAR_MAP(word, _mm512_or_si512(_mm512_maskz_slli_epi32(0xffff, a.v[i], 2), _mm512_set1_epi32(2)))
 ALPHABAR_ISA inline real add(real a, real b) ALPHABAR_MAP(real, _mm512_add_ps(a.v[i], b.v[i]))
 ALPHABAR_ISA inline real scale(real a, int k) // a 2^k, a != 0
-    ALPHABAR_MAP(real, _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v[i]), _mm512_set1_epi32(k * 0x800000))))
+    ALPHABAR_MAP(
+        real, _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v[i]), _mm512_set1_epi32(k * 0x800000))))
 ALPHABAR_ISA inline mask not_bit_31(word a)
     ALPHABAR_MAP(mask, _mm512_testn_epi32_mask(a.v[i], _mm512_set1_epi32(-0x7fffffff - 1)))
 ALPHABAR_ISA inline mask bit_30(word a)

@@ -32,8 +32,8 @@ public:
         : seed_sequence(std::array{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)})
     {
     }
-    /// SeedSequence of a list of words, or of one integer of any size, the lowest word first; leading zeros of an integer
-    /// of at most 128 bits make no difference.
+    /// SeedSequence of a list of words, or of one integer of any size, the lowest word first; leading zeros of an
+    /// integer of at most 128 bits make no difference.
     explicit seed_sequence(std::span<std::uint32_t const> entropy) : entropy_(entropy.begin(), entropy.end())
     {
         std::uint32_t constant = 0x43b0d7e5;
@@ -198,7 +198,8 @@ private:
     std::array<std::uint64_t, 4> state_{};
 };
 
-/// MT19937 of a SeedSequence. NumPy starts it at the last word of the state, so that one word comes before std::mt19937's.
+/// MT19937 of a SeedSequence. NumPy starts it at the last word of the state, so that one word comes before
+/// std::mt19937's.
 class mt19937 {
 public:
     explicit mt19937(seed_sequence const& seed)
@@ -237,9 +238,10 @@ private:
 
 namespace alphabar::detail {
 
-/// The 256 layers of NumPy's ziggurat for the normal distribution, for distances of `Bits` random bits: Marsaglia and Tsang, "The
-/// ziggurat method for generating random variables" (2000). All layers have the area v; the lowest one holds the tail
-/// beyond r. The recursion runs in double, as the one behind NumPy's printed tables did, and gives them bit by bit.
+/// The 256 layers of NumPy's ziggurat for the normal distribution, for distances of `Bits` random bits: Marsaglia and
+/// Tsang, "The ziggurat method for generating random variables" (2000). All layers have the area v; the lowest one
+/// holds the tail beyond r. The recursion runs in double, as the one behind NumPy's printed tables did, and gives them
+/// bit by bit.
 template <class T, class Word, int Bits>
 struct ziggurat {
     static constexpr double r = 3.6541528853610088, v = 0.004928673233974652;
@@ -271,8 +273,8 @@ struct ziggurat {
 
 namespace alphabar::numpy {
 
-/// numpy.random.Generator over a bit generator, bit by bit as NumPy 2.4 draws; the tail of the normals (1 in 4000) as far as the
-/// C library's log1p is the same.
+/// numpy.random.Generator over a bit generator, bit by bit as NumPy 2.4 draws; the tail of the normals (1 in 4000) as
+/// far as the C library's log1p is the same.
 template <class Engine = pcg64>
 class generator {
 public:
@@ -384,8 +386,8 @@ private:
     std::optional<std::uint32_t> half_;
 };
 
-/// numpy.random.RandomState: the legacy generator, MT19937 with Marsaglia's polar method; numpy.random.seed and .randn are one
-/// of these. Bits: NumPy's, but that log is the C library's.
+/// numpy.random.RandomState: the legacy generator, MT19937 with Marsaglia's polar method; numpy.random.seed and .randn
+/// are one of these. Bits: NumPy's, but that log is the C library's.
 class random_state {
 public:
     explicit random_state(std::uint32_t seed) : engine_(seed) {}

@@ -38,7 +38,8 @@ enum class purpose : std::uint8_t {
 /// low word first; Philox4x32-10. Elements are counted row-major over the sample's own extents, so that sample s is
 /// the same alone, in any batch, on any machine. Models `generator`.
 ///
-/// Row r is sample first_sample + r, modulo 2^64. `fill(x, noise(purpose::initial, 0))` of core/fill.hpp fills a tensor.
+/// Row r is sample first_sample + r, modulo 2^64. `fill(x, noise(purpose::initial, 0))` of core/fill.hpp fills a
+/// tensor.
 struct noise_field {
     std::uint64_t seed = 0;
     std::uint32_t purpose_and_step = 0;
@@ -47,8 +48,8 @@ struct noise_field {
     /// A sample has at most so many elements.
     static constexpr std::uint64_t max_elements = std::uint64_t{1} << 34;
 
-    /// Writes the standard normals of elements first, first + 1, ... of a row; any `first`, any length, any alignment of
-    /// `out`. Throws std::invalid_argument beyond 2^34 elements.
+    /// Writes the standard normals of elements first, first + 1, ... of a row; any `first`, any length, any alignment
+    /// of `out`. Throws std::invalid_argument beyond 2^34 elements.
     void fill(std::size_t row, std::size_t first, std::span<float> out) const
     {
         fill(row, first, out, detail::group_hook{});
@@ -130,13 +131,14 @@ struct noise_field {
     friend constexpr bool operator==(noise_field const&, noise_field const&) = default;
 };
 
-/// All the random numbers of one seed: `stream(purpose, step)` is the field of them for one use. The stream is part of the
-/// library's promise (noise_v1): the same seed gives the same numbers with every release of the same major version.
+/// All the random numbers of one seed: `stream(purpose, step)` is the field of them for one use. The stream is part of
+/// the library's promise (noise_v1): the same seed gives the same numbers with every release of the same major version.
 struct noise_stream {
     std::uint64_t seed = 0;
 
-    /// Steps are below 2^24: else std::invalid_argument. Row r of the field is sample first_sample + r: a shard that holds
-    /// samples 64 .. 127 of a batch asks for first_sample = 64 and gets the numbers that these samples have in the whole.
+    /// Steps are below 2^24: else std::invalid_argument. Row r of the field is sample first_sample + r: a shard that
+    /// holds samples 64 .. 127 of a batch asks for first_sample = 64 and gets the numbers that these samples have in
+    /// the whole.
     constexpr noise_field operator()(purpose use, std::uint32_t step, std::uint64_t first_sample = 0) const
     {
         require(step < (std::uint32_t{1} << 24), "noise_stream", "step", step, "it must be below 2^24");
@@ -155,8 +157,8 @@ constexpr noise_stream fold_in(noise_stream noise, std::uint64_t number)
 
 namespace detail {
 
-/// Uniform in [0, n), n > 0, from the words of elements i, i + 1, ...; i is left behind the last one used. Multiply-high
-/// with rejection: Lemire, "Fast random integer generation in an interval" (2019).
+/// Uniform in [0, n), n > 0, from the words of elements i, i + 1, ...; i is left behind the last one used.
+/// Multiply-high with rejection: Lemire, "Fast random integer generation in an interval" (2019).
 ALPHABAR_HOST_DEVICE constexpr std::uint32_t draw_below(std::uint32_t n, noise_field const& field, std::uint64_t row,
                                                         std::uint64_t& i)
 {

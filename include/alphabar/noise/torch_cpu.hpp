@@ -25,8 +25,8 @@ namespace alphabar {
 
 namespace detail {
 
-// log, sine and cosine of Moshier's Cephes library (single precision), in the order of operations of torch's build with vectors
-// and FMA. Every product that is not fused stands alone, so that no compiler can fuse it.
+// log, sine and cosine of Moshier's Cephes library (single precision), in the order of operations of torch's build with
+// vectors and FMA. Every product that is not fused stands alone, so that no compiler can fuse it.
 
 /// ln x, x in [2^-24, 1].
 ALPHABAR_INLINE float torch_log(float x)
@@ -107,12 +107,12 @@ inline void torch_normals(std::array<float, torch_block_size>& d, float mean, fl
 
 } // namespace detail
 
-/// torch.Generator("cpu").manual_seed(seed) and what torch draws from it (checked with torch 2.13): MT19937, of whose seed torch
-/// uses the low 32 bits. Element types: float, double and 16-bit ones. Each function is torch's of the same name with `out`
-/// as a new contiguous tensor; the elements come in memory order.
+/// torch.Generator("cpu").manual_seed(seed) and what torch draws from it (checked with torch 2.13): MT19937, of whose
+/// seed torch uses the low 32 bits. Element types: float, double and 16-bit ones. Each function is torch's of the same
+/// name with `out` as a new contiguous tensor; the elements come in memory order.
 ///
-/// Bits: equal to torch's. Where torch itself differs between its builds, with float and 16-bit normals of 16 elements and
-/// more, they are those of x86 processors with AVX2; and normals in double follow the C library's log, sin and cos.
+/// Bits: equal to torch's. Where torch itself differs between its builds, with float and 16-bit normals of 16 elements
+/// and more, they are those of x86 processors with AVX2; and normals in double follow the C library's log, sin and cos.
 class torch_cpu_generator {
 public:
     explicit torch_cpu_generator(std::uint64_t seed) { manual_seed(seed); }
@@ -140,8 +140,8 @@ public:
         normal(out, 0, 1);
     }
 
-    /// mean + deviation z. Below 16 elements Box-Muller one by one; from 16 on in blocks of 16, the last one drawn afresh over
-    /// the last 16 places where their number is not a multiple of 16.
+    /// mean + deviation z. Below 16 elements Box-Muller one by one; from 16 on in blocks of 16, the last one drawn
+    /// afresh over the last 16 places where their number is not a multiple of 16.
     template <class T>
     void normal(std::span<T> out, double mean, double deviation)
     {
@@ -167,8 +167,8 @@ public:
         }
     }
 
-    /// What torch does below 16 elements, and to any number of them in a tensor that is not contiguous: in double, each pair of
-    /// uniforms gives two normals, of which the second is kept for the next such call.
+    /// What torch does below 16 elements, and to any number of them in a tensor that is not contiguous: in double, each
+    /// pair of uniforms gives two normals, of which the second is kept for the next such call.
     template <class T>
     void normal_one_by_one(std::span<T> out, double mean, double deviation)
     {
@@ -195,7 +195,8 @@ public:
             x = range[(n < std::uint64_t{1} << 28 ? engine_() : word_64()) % n];
     }
 
-    /// 0 .. n - 1 in random order. Throws std::invalid_argument where n is above 2^32 / 20 (torch's other rule is not here).
+    /// 0 .. n - 1 in random order. Throws std::invalid_argument where n is above 2^32 / 20 (torch's other rule is not
+    /// here).
     std::vector<std::int64_t> randperm(std::size_t n)
     {
         require(n <= 0xffffffffu / 20, "torch_cpu_generator::randperm", "n", n, "it must be at most 214748364");

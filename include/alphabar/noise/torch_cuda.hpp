@@ -20,7 +20,8 @@
 namespace alphabar {
 
 /// What torch's launch depends on: torch.cuda.get_device_properties(0).multi_processor_count and
-/// .max_threads_per_multi_processor. Up to 256 sm_count floor(threads_per_sm / 256) elements, all devices give the same.
+/// .max_threads_per_multi_processor. Up to 256 sm_count floor(threads_per_sm / 256) elements, all devices give the
+/// same.
 struct cuda_device {
     std::uint32_t sm_count, threads_per_sm;
     friend constexpr bool operator==(cuda_device const&, cuda_device const&) = default;
@@ -30,14 +31,16 @@ inline constexpr cuda_device t4{40, 1024}, v100{80, 2048}, a100{108, 2048}, h100
     rtx_2080_ti{68, 1024}, rtx_3060{28, 1536}, rtx_3090{82, 1536}, rtx_4090{128, 1536}, rtx_a4000{48, 1536};
 }
 
-/// torch.Generator("cuda").manual_seed(seed) on a device, and what torch draws from it: Philox4x32-10 over a grid of threads,
-/// each of which makes four words at a time. Element types: float, double and 16-bit ones; out is a contiguous tensor.
+/// torch.Generator("cuda").manual_seed(seed) on a device, and what torch draws from it: Philox4x32-10 over a grid of
+/// threads, each of which makes four words at a time. Element types: float, double and 16-bit ones; out is a contiguous
+/// tensor.
 ///
-/// Bits: rand and randint are torch's. Normals agree to a few 1e-6: a device computes log, sin and cos by faster formulas.
+/// Bits: rand and randint are torch's. Normals agree to a few 1e-6: a device computes log, sin and cos by faster
+/// formulas.
 class torch_cuda_generator {
 public:
-    /// `offset` is the generator's state, get_state()'s second word. Throws std::invalid_argument where the device has no
-    /// thread, or the offset is not a multiple of 4.
+    /// `offset` is the generator's state, get_state()'s second word. Throws std::invalid_argument where the device has
+    /// no thread, or the offset is not a multiple of 4.
     explicit torch_cuda_generator(std::uint64_t seed, cuda_device device, std::uint64_t offset = 0)
         : seed_(seed), offset_(offset),
           most_threads_(std::uint64_t{device.sm_count} * (device.threads_per_sm / 256) * 256)
@@ -148,8 +151,8 @@ private:
     std::uint64_t seed_, offset_, most_threads_;
 };
 
-/// The NV random source of the Stable Diffusion WebUI (modules/rng_philox.py): a GPU's numbers, each element with a thread of its
-/// own, in double, rounded to float.
+/// The NV random source of the Stable Diffusion WebUI (modules/rng_philox.py): a GPU's numbers, each element with a
+/// thread of its own, in double, rounded to float.
 class webui_nv_generator {
 public:
     explicit webui_nv_generator(std::uint64_t seed) : seed_(seed) {}

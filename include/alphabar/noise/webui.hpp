@@ -19,7 +19,8 @@
 
 namespace alphabar {
 
-/// What the WebUI writes below a picture: "Seed", "Variation seed", "Variation seed strength", "Seed resize from", "ENSD".
+/// What the WebUI writes below a picture: "Seed", "Variation seed", "Variation seed strength", "Seed resize from",
+/// "ENSD".
 struct webui_seeds {
     std::vector<std::uint64_t> seeds;      ///< one for each picture of the batch
     std::vector<std::uint64_t> subseeds{}; ///< missing ones are 0
@@ -29,13 +30,14 @@ struct webui_seeds {
     std::uint64_t eta_noise_seed_delta = 0; ///< the sampler's noise is of seed + delta, from its first draw on
 };
 
-/// a <- the point `t` of the way from a to b on a great circle, for each line along the middle axis of [outer, length, inner]:
+/// a <- the point `t` of the way from a to b on a great circle, for each line along the middle axis of [outer, length,
+/// inner]:
 ///
 ///     (sin((1 - t) w) a + sin(t w) b) / sin w,   w the angle between the two lines
 ///
-/// The WebUI turns lines along the height of each channel; with outer = inner = 1 this is the slerp of whole tensors. As in the
-/// WebUI, where the mean of cos w is above 0.9995 the result is t a + (1 - t) b. Throws std::invalid_argument where a or
-/// b has not outer * length * inner elements.
+/// The WebUI turns lines along the height of each channel; with outer = inner = 1 this is the slerp of whole tensors.
+/// As in the WebUI, where the mean of cos w is above 0.9995 the result is t a + (1 - t) b. Throws std::invalid_argument
+/// where a or b has not outer * length * inner elements.
 inline void webui_slerp(double t, std::span<float> a, std::span<float const> b, std::size_t outer, std::size_t length,
                         std::size_t inner)
 {
@@ -66,8 +68,8 @@ inline void webui_slerp(double t, std::span<float> a, std::span<float const> b, 
     }
 }
 
-/// The noise of a batch of latents [batch, channels, height, width], as the WebUI's modules/rng.py makes it. G is its random
-/// number source: webui_nv_generator ("NV"), torch_cpu_generator ("CPU") or torch_cuda_generator ("GPU").
+/// The noise of a batch of latents [batch, channels, height, width], as the WebUI's modules/rng.py makes it. G is its
+/// random number source: webui_nv_generator ("NV"), torch_cpu_generator ("CPU") or torch_cuda_generator ("GPU").
 ///
 ///     webui_noise<> noise({.seeds = {1234}, .eta_noise_seed_delta = 31337}, {1, 4, 64, 64});
 ///     x = noise.initial() times plan.initial_scale;

@@ -10,7 +10,8 @@
 
 namespace alphabar {
 
-/// How training drops conditions: all of them, none, or else each on its own.     Huang et al. 2023 (Composer), arXiv 2302.09778, 2.2
+/// How training drops conditions: all of them, none, or else each on its own. Source: Huang et al. 2023 (Composer),
+/// arXiv 2302.09778, 2.2.
 struct condition_dropout {
     double all = 0.1, none = 0.1, each = 0.5;
 };

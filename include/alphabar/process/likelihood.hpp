@@ -22,8 +22,8 @@ inline normal_kl_term normal_kl(double mean1, double log_variance1, double mean2
     return {0.5 * ((ratio - gap) + square), d * precision, 0.5 * ratio, -d * precision, -0.5 * (ratio + square)};
 }
 
-/// The standard normal distribution function by its tanh approximation, (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, which
-/// guided-diffusion's likelihood uses. Page 1977.
+/// The standard normal distribution function by its tanh approximation, (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) /
+/// 2, which guided-diffusion's likelihood uses. Page 1977.
 inline double approx_standard_normal_cdf(double x)
 {
     return 0.5 * (1.0 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
@@ -35,9 +35,9 @@ struct log_likelihood_term {
     double mean, log_scale; ///< derivatives
 };
 
-/// The log probability of the 8-bit value x in [-1, 1], the mass of N(mean, e^(2 log_scale)) in a bin of +-1/255 around it, open below
-/// -0.999 and above 0.999. Masses are at least `floor`, below which the gradient is 0.
-/// Source: Ho et al. 2020, arXiv 2006.11239, (13).
+/// The log probability of the 8-bit value x in [-1, 1], the mass of N(mean, e^(2 log_scale)) in a bin of +-1/255 around
+/// it, open below -0.999 and above 0.999. Masses are at least `floor`, below which the gradient is 0. Source: Ho et al.
+/// 2020, arXiv 2006.11239, (13).
 inline log_likelihood_term discretized_gaussian_log_likelihood(double x, double mean, double log_scale,
                                                                double floor = 1e-12)
 {
@@ -63,8 +63,9 @@ inline double continuous_gaussian_log_likelihood(double x, double mean, double l
     return -0.5 * u * u - 0.91893853320467274178;
 }
 
-/// The log density in nats of `count` numbers under N(0, sigma^2 I), from the sum of their squares: the prior of a likelihood
-/// by the probability flow, sigma = 1 on variance-preserving paths. Song et al. 2021, arXiv 2011.13456, (39).
+/// The log density in nats of `count` numbers under N(0, sigma^2 I), from the sum of their squares: the prior of a
+/// likelihood by the probability flow, sigma = 1 on variance-preserving paths. Song et al. 2021, arXiv 2011.13456,
+/// (39).
 inline double normal_log_density(double sum_of_squares, std::size_t count, double sigma = 1.0)
 {
     double const n = static_cast<double>(count);

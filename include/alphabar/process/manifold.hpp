@@ -23,8 +23,8 @@ void store(T& to, double value)
 
 } // namespace detail
 
-// A manifold works on one point x of R^d at a time; points and vectors are whatever has a size and elements of a floating type
-// (std::span, std::vector), all of one size. Outputs may be inputs.
+// A manifold works on one point x of R^d at a time; points and vectors are whatever has a size and elements of a
+// floating type (std::span, std::vector), all of one size. Outputs may be inputs.
 //
 //     project(x)                  x becomes the nearest point of the manifold
 //     project_tangent(x, u)       u becomes its part that is tangent at x
@@ -32,10 +32,10 @@ void store(T& to, double value)
 //     logarithm(x, y, u)          u = the velocity at x of the shortest geodesic that is at y at time 1
 //     distance(x, y)              |u| of the logarithm
 //
-// A plan of the ODE on rectified flow (a network of velocities) runs on a manifold where the network's answer is made tangent
-// at its input and x is projected after every stage; so are the paths of training made, y and w of the geodesic from noise to
-// data at time kappa(t), w times kappa'. Source: Chen & Lipman 2023, arXiv 2302.03660, sections 3 and 4; Lipman et al. 2024,
-// arXiv 2412.06264, section 5.
+// A plan of the ODE on rectified flow (a network of velocities) runs on a manifold where the network's answer is made
+// tangent at its input and x is projected after every stage; so are the paths of training made, y and w of the geodesic
+// from noise to data at time kappa(t), w times kappa'. Source: Chen & Lipman 2023, arXiv 2302.03660, sections 3 and 4;
+// Lipman et al. 2024, arXiv 2412.06264, section 5.
 
 /// The unit sphere of R^d.
 struct sphere {

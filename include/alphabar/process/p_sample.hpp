@@ -29,8 +29,9 @@ namespace alphabar {
 /// The variance of p(x_{t-1} | x_t), with v the network's second half:
 ///
 ///     learned        log variance = v
-///     learned_range  log variance = f log beta + (1 - f) log posterior variance (clipped), f = (v + 1) / 2     Nichol & Dhariwal 2021, (15)
-///     fixed_small    posterior_variance, its logarithm clipped                                               Ho et al. 2020, section 3.2
+///     learned_range  log variance = f log beta + (1 - f) log posterior variance (clipped), f = (v + 1) / 2;
+///                    Nichol & Dhariwal 2021, arXiv 2102.09672, (15)
+///     fixed_small    posterior_variance, its logarithm clipped; Ho et al. 2020, arXiv 2006.11239, section 3.2
 ///     fixed_large    beta, but index 0 takes posterior_variance[1]
 enum class variance_type : std::uint8_t { learned, learned_range, fixed_small, fixed_large };
 
@@ -63,8 +64,8 @@ struct as_predicted {
     }
 };
 
-/// What the network of a reverse process gives and what is done to its x_0: first denoised_fn, a formula of one element, then the clip to
-/// [-bound, bound].
+/// What the network of a reverse process gives and what is done to its x_0: first denoised_fn, a formula of one
+/// element, then the clip to [-bound, bound].
 template <class Denoised = as_predicted>
 struct reverse_model {
     prediction predicts = prediction::epsilon;
@@ -76,7 +77,8 @@ struct reverse_model {
     Denoised denoised_fn{};
 };
 
-/// The model with this denoised_fn: a trivially copyable formula x_0 -> x_0 of one element, such as [](auto x) { return x * 9 / 10; }.
+/// The model with this denoised_fn: a trivially copyable formula x_0 -> x_0 of one element, such as [](auto x) { return
+/// x * 9 / 10; }.
 template <class Denoised>
 constexpr reverse_model<Denoised> with_denoised_fn(reverse_model<> const& m, Denoised const& fn)
 {
@@ -92,8 +94,8 @@ struct reverse_coefficients {
     bool first_time; ///< t = 0, where no noise is added
 };
 
-/// The coefficients of `model` at t. An epsilon or score prediction at alpha = 0 is read as at alpha = 1e-30 where x_0 is clipped: huge,
-/// of the right sign, then clipped.
+/// The coefficients of `model` at t. An epsilon or score prediction at alpha = 0 is read as at alpha = 1e-30 where x_0
+/// is clipped: huge, of the right sign, then clipped.
 ///
 /// Throws std::invalid_argument unless t lies in [0, T - 1], the bound is positive, and the prediction determines x_0.
 template <class Denoised>
@@ -123,8 +125,8 @@ reverse_coefficients make_reverse(gaussian_diffusion const& diffusion, reverse_m
     return {map, p, log_min, log_max, t == 0};
 }
 
-/// The reverse step of one element. With x the state, F the prediction, v the variance half (learned types only), z noise and g the
-/// gradient of a classifier:
+/// The reverse step of one element. With x the state, F the prediction, v the variance half (learned types only), z
+/// noise and g the gradient of a classifier:
 ///
 ///     x_0 = clip(denoised_fn(map(x, F))),  mean = posterior mean of (x_0, x), or F for previous_x
 ///     sample = mean + variance g + exp(log variance / 2) z
@@ -257,7 +259,8 @@ inline void require_variance(std::string_view function, variance_type kind, bool
 /// out = the x_0 that the network's prediction F at x means, after denoised_fn and clipping.
 ///
 /// Shapes: x, F, out [batch, ...]; times: one integer for all or one a sample; `out` may be an input. Here and below
-/// std::invalid_argument is thrown, before anything is written, for times outside [0, T - 1], shapes that differ, and as by make_reverse.
+/// std::invalid_argument is thrown, before anything is written, for times outside [0, T - 1], shapes that differ, and
+/// as by make_reverse.
 template <class Denoised, tensor X, class Times, tensor F, class Out>
 void predict_x_0(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x,
                  Times const& times, F const& output, Out&& out)
@@ -265,8 +268,8 @@ void predict_x_0(gaussian_diffusion const& diffusion, reverse_model<Denoised> co
     detail::reverse_pass<detail::reverse_result::clean, false>("predict_x_0", diffusion, model, x, times, out, output);
 }
 
-/// p(x_{t-1} | x_t) with a fixed variance: writes its mean and the predicted x_0, and returns the variance and log variance of each
-/// sample. Shapes: all [batch, ...]. Source: Ho et al. 2020, arXiv 2006.11239, (7), (11).
+/// p(x_{t-1} | x_t) with a fixed variance: writes its mean and the predicted x_0, and returns the variance and log
+/// variance of each sample. Shapes: all [batch, ...]. Source: Ho et al. 2020, arXiv 2006.11239, (7), (11).
 template <class Denoised, tensor X, class Times, tensor F, class Mean, class X0>
 std::vector<variances> p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model,
                                        X const& x, Times const& times, F const& output, Mean&& mean, X0&& x_0)
@@ -279,8 +282,9 @@ std::vector<variances> p_mean_variance(gaussian_diffusion const& diffusion, reve
     return out;
 }
 
-/// p(x_{t-1} | x_t) with a learned variance: writes its mean, the predicted x_0, the variance and the log variance. `output` and `v` are
-/// the two halves of the network's output (`split_output`). Shapes: all [batch, ...]. Nichol & Dhariwal 2021, arXiv 2102.09672, (15).
+/// p(x_{t-1} | x_t) with a learned variance: writes its mean, the predicted x_0, the variance and the log variance.
+/// `output` and `v` are the two halves of the network's output (`split_output`). Shapes: all [batch, ...]. Nichol &
+/// Dhariwal 2021, arXiv 2102.09672, (15).
 template <class Denoised, tensor X, class Times, tensor F, tensor V, class Mean, class X0, class Variance,
           class LogVariance>
 void p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x,
@@ -292,11 +296,13 @@ void p_mean_variance(gaussian_diffusion const& diffusion, reverse_model<Denoised
                                                                 std::tie(mean, x_0, variance, log_variance), output, v);
 }
 
-/// One reverse step with a fixed variance, in one pass: sample = mean + variance gradient + [t != 0] exp(log variance / 2) z.
+/// One reverse step with a fixed variance, in one pass: sample = mean + variance gradient + [t != 0] exp(log variance /
+/// 2) z.
 ///
-/// Shapes: all [batch, ...]. `noise` is a tensor, or a generator such as noise(purpose::sampler, step) of a stream. `out` is the
-/// sample, or std::tie(sample, x_0); the sample may be x. `gradient`, that of a classifier's log probability, may be left out.
-/// Source: Ho et al. 2020, algorithm 2; Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 1.
+/// Shapes: all [batch, ...]. `noise` is a tensor, or a generator such as noise(purpose::sampler, step) of a stream.
+/// `out` is the sample, or std::tie(sample, x_0); the sample may be x. `gradient`, that of a classifier's log
+/// probability, may be left out. Source: Ho et al. 2020, algorithm 2; Dhariwal & Nichol 2021, arXiv 2105.05233,
+/// algorithm 1.
 template <class Denoised, tensor X, class Times, tensor F, class Noise, class Out, tensor... Gradient>
     requires(sizeof...(Gradient) <= 1)
 void p_sample(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x, Times const& times,
@@ -308,7 +314,8 @@ void p_sample(gaussian_diffusion const& diffusion, reverse_model<Denoised> const
     detail::reverse_pass<what, false>("p_sample", diffusion, model, x, times, out, output, noise, gradient...);
 }
 
-/// One reverse step with a learned variance: `halves` = std::tie(output, v), the two halves of the network's output. Otherwise as above.
+/// One reverse step with a learned variance: `halves` = std::tie(output, v), the two halves of the network's output.
+/// Otherwise as above.
 template <class Denoised, tensor X, class Times, tensor F, tensor V, class Noise, class Out, tensor... Gradient>
     requires(sizeof...(Gradient) <= 1)
 void p_sample(gaussian_diffusion const& diffusion, reverse_model<Denoised> const& model, X const& x, Times const& times,
@@ -321,8 +328,9 @@ void p_sample(gaussian_diffusion const& diffusion, reverse_model<Denoised> const
                                      std::get<1>(halves), gradient...);
 }
 
-/// The two halves of each sample of the network's output [batch, 2 C, ...] into `prediction_half` and `variance_half` [batch, C, ...],
-/// tensors of host memory. Throws std::invalid_argument, before anything is written, where the shapes do not fit.
+/// The two halves of each sample of the network's output [batch, 2 C, ...] into `prediction_half` and `variance_half`
+/// [batch, C, ...], tensors of host memory. Throws std::invalid_argument, before anything is written, where the shapes
+/// do not fit.
 template <tensor F, writable_tensor A, writable_tensor B>
 void split_output(F const& output, A&& prediction_half, B&& variance_half)
 {
@@ -346,7 +354,8 @@ void split_output(F const& output, A&& prediction_half, B&& variance_half)
 }
 
 /// The mean with a classifier's gradient: out = mean + variance gradient, variances as p_mean_variance returned them.
-/// Source: Dhariwal & Nichol 2021, algorithm 1. Throws std::invalid_argument, before anything is written, where shapes differ.
+/// Source: Dhariwal & Nichol 2021, algorithm 1. Throws std::invalid_argument, before anything is written, where shapes
+/// differ.
 template <tensor Mean, tensor Gradient, class Out>
 void condition_mean(Mean const& mean, std::vector<variances> const& of, Gradient const& gradient, Out&& out)
 {
@@ -367,9 +376,9 @@ void condition_mean(Mean const& mean, Variance const& variance, Gradient const& 
     transform(guided{}, out, mean, variance, gradient);
 }
 
-/// x_0 with a classifier's gradient in the score: eps' = eps - sigma gradient, so out = x_0 + sigma^2 / alpha gradient. It is not
-/// clipped again; the mean is then q_posterior's. Source: Dhariwal & Nichol 2021, algorithm 2.
-/// Throws std::invalid_argument, before anything is written, where alpha is 0, for bad times and where shapes differ.
+/// x_0 with a classifier's gradient in the score: eps' = eps - sigma gradient, so out = x_0 + sigma^2 / alpha gradient.
+/// It is not clipped again; the mean is then q_posterior's. Source: Dhariwal & Nichol 2021, algorithm 2. Throws
+/// std::invalid_argument, before anything is written, where alpha is 0, for bad times and where shapes differ.
 template <noise_path Path, tensor X0, class Times, tensor Gradient, class Out>
 void condition_score(Path const& path, X0 const& x_0, Times const& times, Gradient const& gradient, Out&& out)
 {

@@ -44,12 +44,12 @@ void posterior_mean(std::vector<posterior> const& of, X0 const& x_0, Xt const& x
 
 } // namespace detail
 
-/// q(x_{t-1} | x_t, x_0) of a discrete process: writes its mean and returns the coefficients, the variance and the clipped log variance
-/// of each sample.
+/// q(x_{t-1} | x_t, x_0) of a discrete process: writes its mean and returns the coefficients, the variance and the
+/// clipped log variance of each sample.
 ///
 /// Shapes: x_0, x_t, mean [batch, ...]; times: one integer for all or one a sample. `mean` may be x_0 or x_t. Throws
-/// std::invalid_argument, before anything is written, unless every t is an integer in [0, T - 1], and where shapes differ.
-/// Source: Ho et al. 2020, arXiv 2006.11239, (6), (7).
+/// std::invalid_argument, before anything is written, unless every t is an integer in [0, T - 1], and where shapes
+/// differ. Source: Ho et al. 2020, arXiv 2006.11239, (6), (7).
 template <tensor X0, tensor Xt, class Times, class Mean>
 std::vector<posterior> q_posterior(gaussian_diffusion const& diffusion, X0 const& x_0, Xt const& x_t,
                                    Times const& times, Mean&& mean)

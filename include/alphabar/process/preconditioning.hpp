@@ -43,8 +43,8 @@ inline void require_sigma_data(double sigma_data, std::string_view function)
 ///
 ///     c_skip = sigma_data^2 / r^2,  c_out = sigma sigma_data / r,  c_in = 1 / r,  c_noise = log(sigma) / 4
 ///
-/// At sigma = 0 D is x, and c_noise is -infinity. Source: Karras et al. 2022, arXiv 2206.00364, table 1. Throws std::invalid_argument
-/// unless sigma >= 0 and sigma_data > 0, both finite.
+/// At sigma = 0 D is x, and c_noise is -infinity. Source: Karras et al. 2022, arXiv 2206.00364, table 1. Throws
+/// std::invalid_argument unless sigma >= 0 and sigma_data > 0, both finite.
 inline preconditioning edm_preconditioning(double sigma, double sigma_data = 0.5)
 {
     detail::require_sigma(sigma, "edm_preconditioning");
@@ -54,7 +54,8 @@ inline preconditioning edm_preconditioning(double sigma, double sigma_data = 0.5
             sigma == 0.0 ? -std::numeric_limits<double>::infinity() : 0.25 * std::log(sigma)};
 }
 
-/// The weight of EDM's loss, (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 = 1 / c_out^2. Ibid. Throws as above, and where sigma = 0.
+/// The weight of EDM's loss, (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 = 1 / c_out^2. Ibid. Throws as above, and
+/// where sigma = 0.
 inline double edm_loss_weight(double sigma, double sigma_data = 0.5)
 {
     double const c_out = edm_preconditioning(sigma, sigma_data).c_out;
@@ -63,15 +64,16 @@ inline double edm_loss_weight(double sigma, double sigma_data = 0.5)
 }
 
 /// A network trained on a variance-preserving process to predict epsilon, at the time `c_noise` of that process with
-/// sigma / alpha = sigma (k-diffusion's EpsDenoiser): (1, -sigma, 1 / sqrt(sigma^2 + 1)). Throws unless sigma >= 0 and finite.
+/// sigma / alpha = sigma (k-diffusion's EpsDenoiser): (1, -sigma, 1 / sqrt(sigma^2 + 1)). Throws unless sigma >= 0 and
+/// finite.
 inline preconditioning epsilon_preconditioning(double sigma, double c_noise)
 {
     detail::require_sigma(sigma, "epsilon_preconditioning");
     return {1.0, -sigma, 1.0 / std::hypot(sigma, 1.0), c_noise};
 }
 
-/// The same for v (k-diffusion's VDenoiser): (1 / (sigma^2 + 1), -sigma / sqrt(sigma^2 + 1), 1 / sqrt(sigma^2 + 1)), that is EDM's
-/// with sigma_data = 1 and -c_out.
+/// The same for v (k-diffusion's VDenoiser): (1 / (sigma^2 + 1), -sigma / sqrt(sigma^2 + 1), 1 / sqrt(sigma^2 + 1)),
+/// that is EDM's with sigma_data = 1 and -c_out.
 inline preconditioning v_preconditioning(double sigma, double c_noise)
 {
     preconditioning const c = edm_preconditioning(sigma, 1.0);
@@ -103,7 +105,8 @@ inline std::size_t nearest_level(std::span<double const> levels, double sigma)
     return best;
 }
 
-/// EDM's form of ADM's networks: epsilon at c_noise = M - 1 - (the index of the nearest of the M + 1 `iddpm_levels`). Ibid., iDDPM.
+/// EDM's form of ADM's networks: epsilon at c_noise = M - 1 - (the index of the nearest of the M + 1 `iddpm_levels`).
+/// Ibid., iDDPM.
 inline preconditioning iddpm_preconditioning(double sigma, std::span<double const> levels)
 {
     return epsilon_preconditioning(sigma, static_cast<double>(levels.size()) - 2.0 -
@@ -123,8 +126,9 @@ inline preconditioning consistency_preconditioning(double sigma, double sigma_da
     return {share * share, above * sigma_data * edm.c_in, edm.c_in, 1000.0 * edm.c_noise};
 }
 
-/// D = c_skip x + c_out F for a batch; sigmas: one number or one a sample. Shapes: x, output, out [batch, ...]; `out` may be an input.
-/// Throws std::invalid_argument, before anything is written, as edm_preconditioning does and where shapes differ.
+/// D = c_skip x + c_out F for a batch; sigmas: one number or one a sample. Shapes: x, output, out [batch, ...]; `out`
+/// may be an input. Throws std::invalid_argument, before anything is written, as edm_preconditioning does and where
+/// shapes differ.
 template <class Sigmas, tensor X, tensor F, class Out>
 void edm_denoised(X const& x, Sigmas const& sigmas, F const& output, Out&& out, double sigma_data = 0.5)
 {

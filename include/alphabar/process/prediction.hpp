@@ -23,10 +23,10 @@ namespace alphabar {
 ///     epsilon      F = eps                        Ho et al. 2020, arXiv 2006.11239, (11)
 ///     x_0          F = x_0
 ///     v            F = alpha eps - sigma x_0      Salimans & Ho 2022, arXiv 2202.00512, section 4
-///     flow         F = eps - x_0                  Liu, Gong & Liu 2023, arXiv 2209.03003, (1), in the direction of noise
+///     flow         F = eps - x_0                  Liu, Gong & Liu 2023, arXiv 2209.03003, (1), towards noise
 ///     score        F = -eps / sigma               Song et al. 2021, arXiv 2011.13456, (7)
 ///     velocity     F = d alpha/dt x_0 + d sigma/dt eps; it depends on the path's time, so only `ode` and `sde` read it
-///     previous_x   F = the mean of x at the next cleaner time; it depends on two levels, so only p_mean_variance reads it
+///     previous_x   F = the mean of x at the next cleaner time; two levels make it: only p_mean_variance reads it
 enum class prediction : std::uint8_t { epsilon, x_0, v, flow, score, previous_x, velocity };
 
 /// "epsilon", "x_0", ...
@@ -60,8 +60,9 @@ struct prediction_map {
     friend constexpr bool operator==(prediction_map const&, prediction_map const&) = default;
 };
 
-/// x_0 and eps from the state x at `level` and a prediction of this kind. A coefficient that does not exist is infinite or NaN:
-/// x_0 from epsilon or score where alpha = 0, eps from x_0 where sigma = 0, both of which the state says nothing of.
+/// x_0 and eps from the state x at `level` and a prediction of this kind. A coefficient that does not exist is infinite
+/// or NaN: x_0 from epsilon or score where alpha = 0, eps from x_0 where sigma = 0, both of which the state says
+/// nothing of.
 ///
 /// Throws std::invalid_argument for previous_x.
 constexpr prediction_map to_x_0_and_epsilon(prediction kind, noise_level level)
@@ -89,8 +90,9 @@ constexpr prediction_map to_x_0_and_epsilon(prediction kind, noise_level level)
     reject("to_x_0_and_epsilon", "prediction", name_of(kind), "it must be epsilon, x_0, v, flow or score");
 }
 
-/// A prediction of one kind as one of another at `level`: G = x * state + other * F. From a kind to itself it is {0, 1}. A coefficient
-/// that does not exist is infinite or NaN, as in to_x_0_and_epsilon. Throws std::invalid_argument for previous_x.
+/// A prediction of one kind as one of another at `level`: G = x * state + other * F. From a kind to itself it is {0,
+/// 1}. A coefficient that does not exist is infinite or NaN, as in to_x_0_and_epsilon. Throws std::invalid_argument for
+/// previous_x.
 constexpr pair_map convert_prediction(prediction from, prediction to, noise_level level)
 {
     auto const [x_0, epsilon] = to_x_0_and_epsilon(from, level);
@@ -114,8 +116,9 @@ constexpr pair_map convert_prediction(prediction from, prediction to, noise_leve
 
 /// out = the prediction `output` of the kind `from`, made of the state x at the given times, as one of the kind `to`.
 ///
-/// Shapes: x, output, out [batch, ...]; times: one number, or one a sample. `out` may be an input. Throws std::invalid_argument, before
-/// anything is written, where the kind does not determine the other (x_0 from epsilon at alpha = 0), and for bad times or shapes.
+/// Shapes: x, output, out [batch, ...]; times: one number, or one a sample. `out` may be an input. Throws
+/// std::invalid_argument, before anything is written, where the kind does not determine the other (x_0 from epsilon at
+/// alpha = 0), and for bad times or shapes.
 template <noise_path Path, class Times, tensor X, tensor F, class Out>
 void convert_prediction(Path const& path, prediction from, prediction to, X const& x, Times const& times,
                         F const& output, Out&& out)

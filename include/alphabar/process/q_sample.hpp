@@ -25,9 +25,10 @@ struct variances {
 
 /// x_t = alpha_t x_0 + sigma_t eps, in one pass.
 ///
-/// Shapes: x_0 and x_t [batch, ...]; times: one number for all or one a sample, integers or doubles. `noise` is a tensor of x_0's shape, a
-/// generator such as noise(purpose::training, step) of a stream, or a stream, which stands for its (purpose::training, 0): the same
-/// numbers in every call, so a training loop passes its step. x_t may be x_0 or the noise.
+/// Shapes: x_0 and x_t [batch, ...]; times: one number for all or one a sample, integers or doubles. `noise` is a
+/// tensor of x_0's shape, a generator such as noise(purpose::training, step) of a stream, or a stream, which stands for
+/// its (purpose::training, 0): the same numbers in every call, so a training loop passes its step. x_t may be x_0 or
+/// the noise.
 ///
 /// Throws std::invalid_argument, before anything is written, for times outside the path and for shapes that differ.
 /// Source: Ho et al. 2020, arXiv 2006.11239, (4).

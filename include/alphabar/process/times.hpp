@@ -15,8 +15,8 @@
 
 namespace alphabar {
 
-/// The times of `batch` samples as doubles: `times` is a number, or a contiguous range (std::vector, std::span, ...) of as many numbers.
-/// Throws std::invalid_argument where their number is not the batch.
+/// The times of `batch` samples as doubles: `times` is a number, or a contiguous range (std::vector, std::span, ...) of
+/// as many numbers. Throws std::invalid_argument where their number is not the batch.
 template <class Times>
 std::vector<double> times_of(Times const& times, std::size_t batch, std::string_view function)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Variational diffusion models: discrete data as levels, their likelihood, the learned log-SNR, and the embedding of time.
+// Variational diffusion models: discrete data as levels, their likelihood, the learned log-SNR, and the embedding of
+// time.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -22,8 +23,8 @@ inline double bin_centre(std::size_t value, std::size_t vocabulary)
     return (2.0 * static_cast<double>(value) + 1.0) / static_cast<double>(vocabulary) - 1.0;
 }
 
-/// log p(value | z_0) of one element in nats: the softmax over the vocabulary of -e^-gamma_0 (z - bin_centre)^2 / 2, z being
-/// z_0 / alpha_0. Section 3.3 and appendix B. Throws as bin_centre does.
+/// log p(value | z_0) of one element in nats: the softmax over the vocabulary of -e^-gamma_0 (z - bin_centre)^2 / 2, z
+/// being z_0 / alpha_0. Section 3.3 and appendix B. Throws as bin_centre does.
 inline double bin_log_probability(double z, std::size_t value, double gamma_0, std::size_t vocabulary = 256)
 {
     double const precision = std::exp(-gamma_0);
@@ -46,7 +47,8 @@ struct gamma_value {
     double derivative;
 };
 
-/// The learned gamma: a straight line plus a layer of n units, monotone because every kernel counts by its absolute value,
+/// The learned gamma: a straight line plus a layer of n units, monotone because every kernel counts by its absolute
+/// value,
 ///
 ///     gamma(t) = |kernel| t + bias + 1/n sum_k |out_k| (2 S(|in_k| (2 t - 1) + bias_k) - 1),  S the logistic function
 ///
@@ -75,9 +77,10 @@ struct monotone_gamma {
     }
 };
 
-/// Fills `out` with the sinusoidal embedding of a time: with half = size / 2 and w_k = period^(-k / (half - 1)), first sin(w_k t),
-/// then cos(w_k t); an odd last number is 0. VDM's networks get that of 1000 t. Throws std::invalid_argument unless out holds
-/// 4 numbers at least. Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5, in DDPM's order.
+/// Fills `out` with the sinusoidal embedding of a time: with half = size / 2 and w_k = period^(-k / (half - 1)), first
+/// sin(w_k t), then cos(w_k t); an odd last number is 0. VDM's networks get that of 1000 t. Throws
+/// std::invalid_argument unless out holds 4 numbers at least. Source: Vaswani et al. 2017, arXiv 1706.03762, section
+/// 3.5, in DDPM's order.
 inline void sinusoidal_embedding(double t, std::span<double> out, double period = 10000.0)
 {
     std::size_t const half = out.size() / 2;

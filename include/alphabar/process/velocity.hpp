@@ -25,9 +25,10 @@ constexpr pair_map to_velocity(prediction_map const& from, path_slope slope)
             slope.alpha * from.x_0.other + slope.sigma * from.epsilon.other};
 }
 
-/// The call of a network of the path `trained` for a state x at `level` of another path: it is given input_scale x at `time`, where
-/// it sees a state at `seen`, with the same sigma / alpha. Its x_0 and eps at `seen` are those of x: grids and solvers of one path
-/// so use networks of another. Source: Lipman et al. 2024, arXiv 2412.06264, section 4.7, (4.79).
+/// The call of a network of the path `trained` for a state x at `level` of another path: it is given input_scale x at
+/// `time`, where it sees a state at `seen`, with the same sigma / alpha. Its x_0 and eps at `seen` are those of x:
+/// grids and solvers of one path so use networks of another. Source: Lipman et al. 2024, arXiv 2412.06264, section 4.7,
+/// (4.79).
 struct transformed_call {
     double time;
     double input_scale;

@@ -13,9 +13,9 @@ struct consistency_options {
 };
 
 /// x' = alpha' x_0 + sigma' z at every step: consistency models, one step and many, the consistency decoder, sCM (on
-/// `trigonometric_path`), the stochastic flow samplers. Where the network's x_0 has the noise of its `boundary` b, sigma'
-/// becomes sqrt(sigma'^2 - (alpha' b)^2). Throws as `network_call` does. Source: Song et al. 2023, arXiv 2303.01469,
-/// algorithm 1.
+/// `trigonometric_path`), the stochastic flow samplers. Where the network's x_0 has the noise of its `boundary` b,
+/// sigma' becomes sqrt(sigma'^2 - (alpha' b)^2). Throws as `network_call` does. Source: Song et al. 2023, arXiv
+/// 2303.01469, algorithm 1.
 inline constexpr solver_function consistency("consistency", [](std::vector<grid_step> const& steps,
                                                                consistency_options const& o) {
     plan p = plan_of(o.network, steps, "consistency", [&](grid_step const& step, std::size_t) {

@@ -70,25 +70,25 @@ inline stage ancestral_stage(network_form const& network, grid_step const& step,
     return now;
 }
 
-/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. Throws std::invalid_argument unless eta >=
-/// 0, and as they do.
+/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. Throws std::invalid_argument unless eta
+/// >= 0, and as they do.
 inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
 {
     require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");
     return ancestral_stage(network, step, make_ancestral_step(step.from, step.to, o.eta), o);
 }
 
-/// DDIM: `ddim_stage` at every step. With alpha = 1 it is Euler's method (eta = 0) and the ancestral one, on rectified flow
-/// Euler's in t. An inversion has eta = 0. Throws as `ddim_stage` does. Source: Song et al. 2021, arXiv 2010.02502, (12)
-/// and (16); clipping as in guided-diffusion's ddim_sample.
+/// DDIM: `ddim_stage` at every step. With alpha = 1 it is Euler's method (eta = 0) and the ancestral one, on rectified
+/// flow Euler's in t. An inversion has eta = 0. Throws as `ddim_stage` does. Source: Song et al. 2021, arXiv
+/// 2010.02502, (12) and (16); clipping as in guided-diffusion's ddim_sample.
 inline constexpr solver_function ddim("ddim", [](std::vector<grid_step> const& steps, ddim_options const& o) {
     return plan_of(o.network, steps, "ddim",
                    [&](grid_step const& s, std::size_t) { return ddim_stage(o.network, s, o); });
 });
 
-/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its noise. Each call is at the
-/// level that the state has. Throws std::invalid_argument unless eta = 0, and as `ddim` does. Source: Dhariwal & Nichol
-/// 2021, arXiv 2105.05233, section F.
+/// DDIM inversion: the ODE from the end of the grid up to its first level, from an image to its noise. Each call is at
+/// the level that the state has. Throws std::invalid_argument unless eta = 0, and as `ddim` does. Source: Dhariwal &
+/// Nichol 2021, arXiv 2105.05233, section F.
 inline constexpr solver_function ddim_inverse("ddim_inverse", [](grid const& g, ddim_options const& o) {
     require(o.eta == 0.0, "ddim_inverse", "eta", o.eta, "an inversion has no noise");
     plan p = ddim(g.direction == grid::course::up ? g : reversed(g), o);

@@ -24,11 +24,11 @@ struct ddpm_options {
     std::vector<bool> noisy{}; ///< [i]: whether step i draws; none: every step but one to sigma = 0
 };
 
-/// DDPM: x' drawn from the posterior q(x' | x, x_0) of `make_posterior`, between any two levels of any path. beta of a step
-/// is sigma^2 - (alpha / alpha')^2 sigma'^2, on a variance-preserving path 1 - alpha-bar / alpha-bar'.
+/// DDPM: x' drawn from the posterior q(x' | x, x_0) of `make_posterior`, between any two levels of any path. beta of a
+/// step is sigma^2 - (alpha / alpha')^2 sigma'^2, on a variance-preserving path 1 - alpha-bar / alpha-bar'.
 ///
-/// Throws std::invalid_argument where a step does not go down, and as `network_call` does. Source: Ho et al. 2020, arXiv
-/// 2006.11239, (6), (7) and algorithm 2.
+/// Throws std::invalid_argument where a step does not go down, and as `network_call` does. Source: Ho et al. 2020,
+/// arXiv 2006.11239, (6), (7) and algorithm 2.
 inline constexpr solver_function ddpm("ddpm", [](std::vector<grid_step> const& steps, ddpm_options const& given) {
     using namespace slots;
     using kind = ddpm_variance;

@@ -29,8 +29,8 @@ inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment
 /// Order 3 is truly of order 3: exact moments, and a first step whose local error is O(h^3), at no more calls. For the
 /// shipped form set rule = shipped_3m and corrected_start = false.
 ///
-/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `adams` does. Source: Lu et al. 2022, arXiv
-/// 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm 2).
+/// Throws std::invalid_argument unless order is 1, 2 or 3 and eta >= 0, and as `adams` does. Source: Lu et al. 2022,
+/// arXiv 2206.00927 (DPM-Solver) and 2211.01095 (DPM-Solver++, algorithm 2).
 inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g, dpm_options const& o) {
     unsigned const order = o.order.value_or(2);
     double const eta = o.eta.value_or(0.0);
@@ -91,8 +91,8 @@ inline constexpr dpm_named dpmpp_3m_sde{{3, memory_form::x_0, 1.0}};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
 inline constexpr dpm_named dpmpp_3m_shipped{{3, memory_form::x_0, 0.0, shipped_3m, false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
-/// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid starts
-/// at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
+/// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid
+/// starts at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
 inline constexpr dpm_named deis{{3, memory_form::epsilon, 0.0, moment_rule{}, false}};
 
 } // namespace alphabar

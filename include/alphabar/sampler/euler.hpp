@@ -8,8 +8,8 @@
 
 namespace alphabar {
 
-/// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma = min(amount / N, sqrt(2) -
-/// 1), where it lies in [low, high]. Source: Karras et al. 2022, arXiv 2206.00364, algorithm 2.
+/// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma = min(amount / N,
+/// sqrt(2) - 1), where it lies in [low, high]. Source: Karras et al. 2022, arXiv 2206.00364, algorithm 2.
 struct churn_options {
     double amount = 0.0;                                   ///< S_churn
     double low = 0.0;                                      ///< S_tmin
@@ -24,8 +24,8 @@ struct churned_step {
     double end_time; ///< the time of step.to
 };
 
-/// The steps of a grid with their churn. A step from alpha = 0 has none. Throws std::invalid_argument unless the amount and
-/// the window are not negative, and where there is no path for an amount.
+/// The steps of a grid with their churn. A step from alpha = 0 has none. Throws std::invalid_argument unless the amount
+/// and the window are not negative, and where there is no path for an amount.
 inline std::vector<churned_step> churned_steps(path_view const& path, grid const& g, churn_options const& o = {},
                                                std::string_view function = "churned_steps")
 {
@@ -55,8 +55,9 @@ struct euler_options {
     bool churn_after_call = false;
 };
 
-/// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow; on
-/// every path it is DDIM of eta = 0 (Song et al. 2021, (14)). Churn needs the path. Throws as `ddim` and `churned_steps` do.
+/// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow;
+/// on every path it is DDIM of eta = 0 (Song et al. 2021, (14)). Churn needs the path. Throws as `ddim` and
+/// `churned_steps` do.
 inline constexpr solver_function euler("euler", [](grid_on_path const& g, euler_options const& o) {
     using namespace slots;
     std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn, "euler");
@@ -85,18 +86,18 @@ struct euler_ancestral_options {
     double noise_scale = 1.0;
 };
 
-/// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up = min(sigma', eta sigma' sqrt(1 -
-/// (sigma' / sigma)^2)) where alpha = 1. On every path it is DDIM with this eta. Throws as `ddim` does.
+/// The ancestral Euler sampler: down to sqrt(sigma'^2 - up^2), then up again by noise, up = min(sigma', eta sigma'
+/// sqrt(1 - (sigma' / sigma)^2)) where alpha = 1. On every path it is DDIM with this eta. Throws as `ddim` does.
 /// Source: k-diffusion, sample_euler_ancestral.
 inline constexpr solver_function euler_ancestral("euler_ancestral", [](grid const& g,
                                                                        euler_ancestral_options const& o) {
     return ddim(g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale});
 });
 
-/// The ancestral sampler of rectified flow, eta in [0, 1]: down along the ODE to sigma_d = sigma' (1 + eta (sigma' / sigma -
-/// 1)), then scaled and made noisy up to the next level, x' = (alpha' / alpha_d) x_d + sqrt(sigma'^2 - (sigma_d alpha' /
-/// alpha_d)^2) z. Throws std::invalid_argument unless alpha + sigma = 1, and as `ddim` does. Source: the WebUI's
-/// sample_euler_ancestral_RF, LTX-Video.
+/// The ancestral sampler of rectified flow, eta in [0, 1]: down along the ODE to sigma_d = sigma' (1 + eta (sigma' /
+/// sigma - 1)), then scaled and made noisy up to the next level, x' = (alpha' / alpha_d) x_d + sqrt(sigma'^2 - (sigma_d
+/// alpha' / alpha_d)^2) z. Throws std::invalid_argument unless alpha + sigma = 1, and as `ddim` does. Source: the
+/// WebUI's sample_euler_ancestral_RF, LTX-Video.
 inline constexpr solver_function euler_ancestral_flow("euler_ancestral_flow", [](grid const& g,
                                                                                  euler_ancestral_options const& o) {
     require(o.eta >= 0.0 && o.eta <= 1.0, "euler_ancestral_flow", "eta", o.eta, "it must lie in [0, 1]");

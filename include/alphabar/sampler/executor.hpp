@@ -46,14 +46,15 @@ auto make_view(value_t<X>* data, shape const& s, [[maybe_unused]] auto const& sp
 
 } // namespace detail
 
-/// How an executor shows its arrays to the network: what tensor_traits<X>::view(data, shape[, space]) returns where a backend has
-/// it (Eigen: a Map; xtensor: an adaptor), else a tensor_view. A backend of another space returns its own view.
+/// How an executor shows its arrays to the network: what tensor_traits<X>::view(data, shape[, space]) returns where a
+/// backend has it (Eigen: a Map; xtensor: an adaptor), else a tensor_view. A backend of another space returns its own
+/// view.
 template <class X>
 using view_of = decltype(detail::make_view<X>(std::declval<value_t<X>*>(), std::declval<shape const&>(),
                                               traits_of<X>::space(std::declval<X const&>())));
 
-/// The bytes of work memory that a run of `plan` from an x of this shape and element type needs: what one may lend to an
-/// executor.
+/// The bytes of work memory that a run of `plan` from an x of this shape and element type needs: what one may lend to
+/// an executor.
 template <class T>
 std::size_t work_bytes(lowered_plan const& plan, shape const& s);
 
@@ -111,8 +112,8 @@ template <class P>
 concept sampling_plan =
     std::same_as<P, plan> || std::same_as<P, lowered_plan> || std::convertible_to<P const&, std::span<plan const>>;
 
-/// A noise that an executor takes: a noise_stream, whose purpose::sampler and step = noise index are used, or a callable
-/// (std::uint32_t index) -> tensor of x's shape or generator.
+/// A noise that an executor takes: a noise_stream, whose purpose::sampler and step = noise index are used, or a
+/// callable (std::uint32_t index) -> tensor of x's shape or generator.
 template <class N>
 concept sampling_noise = std::same_as<N, noise_stream> || requires(N& n, std::uint32_t index) {
     requires tensor<decltype(n(index))> || generator<std::remove_cvref_t<decltype(n(index))>>;
@@ -156,15 +157,16 @@ struct pending_call {
 ///         run.take(output);
 ///     }
 ///
-/// Nothing is allocated after construction (on one thread, and as far as the caller's noise does not). Every stage is one
-/// pass over memory. x and what is lent must outlive the run. At the end the sample lies in x; on the way it may lie in a
-/// work array: state() shows it.
+/// Nothing is allocated after construction (on one thread, and as far as the caller's noise does not). Every stage is
+/// one pass over memory. x and what is lent must outlive the run. At the end the sample lies in x; on the way it may
+/// lie in a work array: state() shows it.
 ///
 /// The network's output has x's shape, with `heads` times as many channels along axis 1 (axis 0 of a tensor of one
 /// dimension), and any element type.
 ///
 /// NaN: an element that is NaN stays NaN and touches no other element; a dynamic threshold counts it as the largest.
-/// Bits: the same for any number of threads, for a batch or its samples alone, and for a run that was saved and restored.
+/// Bits: the same for any number of threads, for a batch or its samples alone, and for a run that was saved and
+/// restored.
 template <writable_tensor X, sampling_noise Noise>
 class executor {
 public:
@@ -172,8 +174,8 @@ public:
     using compute_type = compute_t<value_type>;
     using view_type = view_of<X>;
 
-    /// Throws std::invalid_argument for what `lower` refuses, where plans are not one for each sample, where a stage reads
-    /// known data and there is none, and where `work` is smaller than work_bytes().
+    /// Throws std::invalid_argument for what `lower` refuses, where plans are not one for each sample, where a stage
+    /// reads known data and there is none, and where `work` is smaller than work_bytes().
     template <sampling_plan P, class Y>
         requires std::same_as<std::remove_cvref_t<Y>, X>
     executor(P const& plans, Y&& x, Noise noise, std::span<std::byte> work = {})
@@ -211,8 +213,8 @@ public:
 
     /// Takes the network's output for the call that next() returned, and runs its stage.
     ///
-    /// Throws std::invalid_argument without next(), for an output of the wrong shape, and for one that lies in the executor's
-    /// arrays; nothing is written then.
+    /// Throws std::invalid_argument without next(), for an output of the wrong shape, and for one that lies in the
+    /// executor's arrays; nothing is written then.
     template <tensor Output>
     void take(Output const& output)
     {
@@ -238,7 +240,8 @@ public:
         waiting_ = false;
     }
 
-    /// Runs the next stage if it calls no network, and says whether it did: for those who look at the state after every stage.
+    /// Runs the next stage if it calls no network, and says whether it did: for those who look at the state after every
+    /// stage.
     bool take()
     {
         require(!waiting_, "executor::take", "the output", "missing", "next() was called: this stage has a call");
@@ -271,8 +274,8 @@ public:
     /// The bytes of work memory that this run needs.
     std::size_t work_bytes() const { return alphabar::work_bytes<value_type>(*plan_, shape_); }
 
-    /// The run as it stands, between stages or between next() and take(): the stage and the arrays that are still read. For
-    /// the same machine: bytes are in its order.
+    /// The run as it stands, between stages or between next() and take(): the stage and the arrays that are still read.
+    /// For the same machine: bytes are in its order.
     std::vector<std::byte> save() const
         requires detail::reads_host_memory<decltype(traits_of<X>::space(std::declval<X const&>()))>
     {

@@ -89,8 +89,8 @@ struct transition {
 /// infinite there and a, b, c are limits.
 ///
 /// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, a
-/// stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho and velocity; and where alpha +
-/// sigma is not 1 in the form velocity.
+/// stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho and velocity; and where alpha
+/// + sigma is not 1 in the form velocity.
 inline transition make_transition(noise_level s, noise_level t, memory_form form, double tau = 0.0)
 {
     require(tau == 0.0 || form == memory_form::x_0 || form == memory_form::epsilon, "make_transition", "tau", tau,
@@ -214,9 +214,9 @@ inline node_values weights(std::span<double const> nodes, std::span<double const
 /// relative to the start of the step: past ones (<= 0) make a multistep predictor, a node at h a
 /// corrector, nodes inside a singlestep method.
 ///
-/// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form
-/// x_0 the whole weight of the kernel sits at its end: on the node at h (of two nodes with a rule, by half as the
-/// midpoint rule has it), or, without one, on the only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
+/// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form x_0 the whole weight
+/// of the kernel sits at its end: on the node at h (of two nodes with a rule, by half as the midpoint rule has it), or,
+/// without one, on the only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
 /// and where an infinite step would have to extrapolate from two nodes.
 inline node_values integral(transition const& step, std::span<double const> nodes, moment_rule rule = {})
 {

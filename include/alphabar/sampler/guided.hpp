@@ -18,12 +18,12 @@
 
 namespace alphabar {
 
-/// sample(plan, x, noise, guided(plan, rule, conditional, unconditional)): networks in the order of the rule's predictions, each as
-/// `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
+/// sample(plan, x, noise, guided(plan, rule, conditional, unconditional)): networks in the order of the rule's
+/// predictions, each as `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
 ///
-/// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`. Steps and times
-/// are the plan's. Only the first call of a run allocates (for the other predictions and the momentum). One object serves one run at
-/// a time; after a run that was given up, restart().
+/// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`.
+/// Steps and times are the plan's. Only the first call of a run allocates (for the other predictions and the momentum).
+/// One object serves one run at a time; after a run that was given up, restart().
 template <class Rule, class Network, class... Others>
 class guided {
     static constexpr std::size_t K = sizeof...(Others);
@@ -82,8 +82,8 @@ public:
     }
 
 private:
-    /// Which predictions count for some sample; [0]: whether anything is to be combined. A weight that the unknown inner products
-    /// decide is NaN here.
+    /// Which predictions count for some sample; [0]: whether anything is to be combined. A weight that the unknown
+    /// inner products decide is NaN here.
     std::array<bool, K + 1> uses(guidance_point at, std::size_t batch) const
     {
         std::array<bool, K + 1> used{};

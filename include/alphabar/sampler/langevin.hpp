@@ -6,7 +6,8 @@
 
 namespace alphabar {
 
-/// A stage that calls the network at `level` and remembers the score, -epsilon / sigma: x' = keep x + gain m(0) + noise z.
+/// A stage that calls the network at `level` and remembers the score, -epsilon / sigma: x' = keep x + gain m(0) + noise
+/// z.
 inline stage score_stage(network_form const& network, double time, noise_level level, double keep, double gain,
                          double noise)
 {
@@ -19,8 +20,8 @@ inline stage score_stage(network_form const& network, double time, noise_level l
     return s;
 }
 
-/// A forward step x -> keep x + add z turned round: x' = (2 - keep) x + add^2 score + add z. Source: Song et al. 2021, arXiv
-/// 2011.13456, (46).
+/// A forward step x -> keep x + add z turned round: x' = (2 - keep) x + add^2 score + add z. Source: Song et al. 2021,
+/// arXiv 2011.13456, (46).
 inline stage reverse_diffusion_stage(network_form const& network, double time, noise_level level, stage::churn_map step,
                                      bool noisy = true)
 {
@@ -34,9 +35,9 @@ struct langevin_options {
     bool over_batch = false; ///< the means of the norms over the batch, as published
 };
 
-/// A Langevin step at one level, x' = x + e score + sqrt(2 e) z, which leaves the level's density as it is but for its size:
-/// e = 2 keep^2 (snr |z| / |score|)^2 with the norms of the sample, or 2 keep^2 (snr sigma)^2. `keep` is that of the forward
-/// step to this level. Source: Song et al. 2021, arXiv 2011.13456, algorithms 4 and 5.
+/// A Langevin step at one level, x' = x + e score + sqrt(2 e) z, which leaves the level's density as it is but for its
+/// size: e = 2 keep^2 (snr |z| / |score|)^2 with the norms of the sample, or 2 keep^2 (snr sigma)^2. `keep` is that of
+/// the forward step to this level. Source: Song et al. 2021, arXiv 2011.13456, algorithms 4 and 5.
 inline stage langevin_stage(network_form const& network, double time, noise_level level, double keep,
                             langevin_options const& o)
 {
@@ -48,7 +49,8 @@ inline stage langevin_stage(network_form const& network, double time, noise_leve
     return s;
 }
 
-/// What goes from level to level: reverse diffusion, the ancestral step (DDIM with eta = 1), or nothing but the corrector.
+/// What goes from level to level: reverse diffusion, the ancestral step (DDIM with eta = 1), or nothing but the
+/// corrector.
 enum class score_predictor : std::uint8_t { none, reverse_diffusion, ancestral };
 
 struct predictor_corrector_options {
@@ -59,7 +61,8 @@ struct predictor_corrector_options {
 };
 
 /// Song's predictor-corrector sampler on any path: at each level `corrector.steps` steps of Langevin dynamics, then the
-/// predictor to the next one. Throws as `network_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456, algorithm 1.
+/// predictor to the next one. Throws as `network_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456,
+/// algorithm 1.
 inline constexpr solver_function predictor_corrector("predictor_corrector", [](grid const& g,
                                                                                predictor_corrector_options const& o) {
     require(o.predictor != score_predictor::none || o.corrector.steps > 0, "predictor_corrector", "corrector.steps",

@@ -23,18 +23,18 @@ struct log_density_change {
     std::vector<double> weights;
 };
 
-/// The change along `p`, a solver of the ODE from data to noise (a reversed grid) or from noise to data, to the solver's order.
-/// At the noisy end take `normal_log_density` for log p'.
+/// The change along `p`, a solver of the ODE from data to noise (a reversed grid) or from noise to data, to the
+/// solver's order. At the noisy end take `normal_log_density` for log p'.
 ///
 /// With F = 0 the plan makes k_c x of x before call c and k x in the end; with x = 0 it makes sum w_c F_c. It so solves
 /// d(x / k) = sum w_c F_c / k, whose divergence its own weights integrate:
 ///
 ///     per_element = log k,     weights[c] = w_c input_scale_c k_c / k
 ///
-/// Where k stays 1 (a network that predicts the velocity) this is the solver run on (x, log p). Throws std::invalid_argument
-/// where the plan draws noise, clips x_0, reads known data or a further head, and where k = 0: a step to sigma = 0 may forget x.
-/// Source: Chen et al. 2018, arXiv 1806.07366, (8); Grathwohl et al. 2019, arXiv 1810.01367, (7); Song et al. 2021, arXiv
-/// 2011.13456, (39).
+/// Where k stays 1 (a network that predicts the velocity) this is the solver run on (x, log p). Throws
+/// std::invalid_argument where the plan draws noise, clips x_0, reads known data or a further head, and where k = 0: a
+/// step to sigma = 0 may forget x. Source: Chen et al. 2018, arXiv 1806.07366, (8); Grathwohl et al. 2019, arXiv
+/// 1810.01367, (7); Song et al. 2021, arXiv 2011.13456, (39).
 inline log_density_change change_of_log_density(plan const& p)
 {
     using namespace slots;

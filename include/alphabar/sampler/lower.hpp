@@ -60,8 +60,8 @@ struct lowered_lift {
     friend constexpr bool operator==(lowered_lift const&, lowered_lift const&) = default;
 };
 
-/// What stands after a call: one pass that reads every operand once and writes at most four arrays, each of which may be
-/// one of those read (it is elementwise). Trivially copyable: it may travel as a kernel argument.
+/// What stands after a call: one pass that reads every operand once and writes at most four arrays, each of which may
+/// be one of those read (it is elementwise). Trivially copyable: it may travel as a kernel argument.
 ///
 ///     m                    = recall.x x + recall.other op(memory.x x + memory.other F)      where a row reads `memory`
 ///     array[row.target]    = row, for x', y' and m as far as somebody reads them; rows[0] is x'
@@ -121,8 +121,8 @@ public:
     std::uint8_t input(std::size_t stage) const { return inputs_[stage]; }
     /// The register that holds the state before `stage` runs (stages(): at the end).
     std::uint8_t state(std::size_t stage) const { return states_[stage]; }
-    /// The registers that `stage` or a later one reads, as bits: before what stands before the call, and (`waiting`) while
-    /// the network runs.
+    /// The registers that `stage` or a later one reads, as bits: before what stands before the call, and (`waiting`)
+    /// while the network runs.
     std::uint64_t live(std::size_t stage, bool waiting) const { return live_[2 * stage + (waiting ? 1 : 0)]; }
     /// A hash of all of it: equal plans have equal fingerprints.
     std::uint64_t fingerprint() const { return fingerprint_; }
@@ -271,9 +271,9 @@ inline std::uint64_t hash(std::uint64_t h, std::uint64_t word) // FNV-1a over wo
 
 /// Lowers plans that run together, one for each sample of a batch (one plan: every sample follows it).
 ///
-/// The plans must call the network in the same stages; a sample whose plan is shorter than the others' stays as it is when
-/// it has ended. A memory is folded into the rows, an anchor that is x and a history are names, what is never read is not
-/// written, and a register is used again in the pass in which its value is read for the last time.
+/// The plans must call the network in the same stages; a sample whose plan is shorter than the others' stays as it is
+/// when it has ended. A memory is folded into the rows, an anchor that is x and a history are names, what is never read
+/// is not written, and a register is used again in the pass in which its value is read for the last time.
 ///
 /// Throws std::invalid_argument where a plan is empty or reads what does not exist, where a number is not finite, where
 /// plans differ in their calls or heads, and where a row has more than 16 terms.
@@ -399,8 +399,8 @@ inline lowered_plan lower(std::span<plan const> given)
         y = anchor;
     }
 
-    // 2. When each value is read last: what stands before call i is moment 2i, the pass after it 2i + 1. What nobody reads is
-    // not written, x' apart, which the caller may look at.
+    // 2. When each value is read last: what stands before call i is moment 2i, the pass after it 2i + 1. What nobody
+    // reads is not written, x' apart, which the caller may look at.
     constexpr std::size_t forever = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> last(static_cast<std::size_t>(values), 0);
     std::vector<bool> needed(static_cast<std::size_t>(values), false);
@@ -623,9 +623,9 @@ inline std::size_t begin_of_strength(std::size_t n, double strength, bool round_
     return n - left;
 }
 
-/// The part of a plan from `stage` on: what a run begins with in the middle (an image made noisy to that stage's level).
-/// Every draw keeps the noise index that it has in the whole plan. Lowering throws where the rest needs memories of what
-/// was left out.
+/// The part of a plan from `stage` on: what a run begins with in the middle (an image made noisy to that stage's
+/// level). Every draw keeps the noise index that it has in the whole plan. Lowering throws where the rest needs
+/// memories of what was left out.
 inline plan plan_from(plan whole, std::size_t first)
 {
     require(first < whole.stages.size(), "plan_from", "first", first, "the plan has fewer stages");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the network is: what its output means, in which scale it sees the state and what is done to
-// its x_0.
+// What the network is: what its output means, in which scale it sees the state and what is done to its x_0.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -101,9 +100,8 @@ inline double network_time(network_form const& network, double time, noise_level
     }
 }
 
-/// A stage that calls the network at `level` and remembers what `form` says; its rows are still
-/// empty. m(0) is x_0, epsilon or epsilon - x_0, of the clipped x_0 where the network form asks for
-/// an operation.
+/// A stage that calls the network at `level` and remembers what `form` says; its rows are still empty. m(0) is x_0,
+/// epsilon or epsilon - x_0, of the clipped x_0 where the network form asks for an operation.
 ///
 /// Throws std::invalid_argument where the prediction does not determine the memory: x_0 from
 /// epsilon at alpha = 0, epsilon from x_0 at sigma = 0.
@@ -153,8 +151,8 @@ struct slope_terms {
 ///
 ///     m(0) = alpha' x_0 + (sigma' + w / (2 sigma)) epsilon = f x - (g^2 + w) / 2 score,   f = alpha' / alpha
 ///
-/// With a factor of epsilon x_0 is that of the new epsilon. Throws std::invalid_argument where alpha or sigma is 0 and the
-/// prediction does not determine m(0), and where x_0 is clipped and epsilon scaled.
+/// With a factor of epsilon x_0 is that of the new epsilon. Throws std::invalid_argument where alpha or sigma is 0 and
+/// the prediction does not determine m(0), and where x_0 is clipped and epsilon scaled.
 inline stage slope_call(network_form const& network, double time, noise_level level, slope_terms const& o)
 {
     auto const [alpha, sigma] = level;

@@ -39,8 +39,8 @@ struct term {
     friend bool operator==(term const&, term const&) = default;
 };
 
-/// A linear combination of slots, written as mathematics: a * x + b * m(0) + c * z. Terms are kept in the order of their
-/// slots, each slot once. A coefficient of 0 is kept as long as no row is `pruned`.
+/// A linear combination of slots, written as mathematics: a * x + b * m(0) + c * z. Terms are kept in the order of
+/// their slots, each slot once. A coefficient of 0 is kept as long as no row is `pruned`.
 class row {
 public:
     row() = default;
@@ -128,7 +128,7 @@ constexpr slot m(std::size_t age = 0)
 ///     none               u
 ///     clip               u clipped to [-bound, bound]
 ///     dynamic_threshold  s = the `quantile` of |u| within each sample (linear interpolation), clipped to [bound, max];
-///                        u clipped to [-s, s], divided by s           Saharia et al. 2022, arXiv 2205.11487, section 2.3
+///                        u clipped to [-s, s], divided by s; Saharia et al. 2022, arXiv 2205.11487, section 2.3
 struct x0_operation {
     enum class kind : std::uint8_t { none, clip, dynamic_threshold };
     kind what = kind::none;
@@ -155,9 +155,9 @@ struct noise_spread {
 ///
 ///     e = 2 (snr |z| / |m(0)|)^2, 0 where |m(0)| = 0       Song et al. 2021, arXiv 2011.13456, algorithms 4 and 5
 ///
-/// In the row `x` the coefficient of m(0) is e times what stands there, that of z sqrt(2 e) times: x + m(0) + z is a step of
-/// Langevin dynamics where m(0) is the score. `over_batch` takes the means of both norms over the batch, as published code
-/// does: a sample then depends on the others.
+/// In the row `x` the coefficient of m(0) is e times what stands there, that of z sqrt(2 e) times: x + m(0) + z is a
+/// step of Langevin dynamics where m(0) is the score. `over_batch` takes the means of both norms over the batch, as
+/// published code does: a sample then depends on the others.
 struct langevin_step {
     double snr = 0.16;
     bool over_batch = false;
@@ -218,8 +218,8 @@ inline bool draws_noise(stage const& s)
     return s.x.reads(slots::z) || (s.y && s.y->reads(slots::z)) || (s.masked && s.masked->reads(slots::z));
 }
 
-/// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives it.
-/// 64 draws without a call between them count as one, so that no index comes twice (RePaint's jumps).
+/// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives
+/// it. 64 draws without a call between them count as one, so that no index comes twice (RePaint's jumps).
 inline void number_draws(plan& p)
 {
     std::uint32_t calls = 0, draws = 0;

@@ -129,12 +129,12 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
 
 } // namespace detail
 
-/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path. A
-/// step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has. With
-/// eta > 0 each step goes down below its level, and noise is added there.
+/// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
+/// A step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
+/// With eta > 0 each step goes down below its level, and noise is added there.
 ///
-/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does not
-/// know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does
+/// not know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
 inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<churned_step> const& steps,
                               runge_kutta_options const& o)
 {

@@ -54,16 +54,17 @@ void run_with_output(Executor& run, Network& network, After& after)
 
 } // namespace detail
 
-/// x becomes the plan's sample. x holds the start: the plan's initial_scale times standard normal noise (`draw_initial`), or
-/// whatever the plan begins with.
+/// x becomes the plan's sample. x holds the start: the plan's initial_scale times standard normal noise
+/// (`draw_initial`), or whatever the plan begins with.
 ///
 ///     network(input, time, output)      writes output = F(input, time); called once for each stage that calls
 ///     after(stage, x)                   optional: sees the state after every stage
 ///
 /// `plans` is a plan for all samples, time then is a double; or one for each sample of the batch, time then is a
-/// std::span<double const> with a time for each. `input` and `output` are views of x's library where it has them (view_of);
-/// the output has x's element type, and `heads` times x's channels. Noise and known data are those of `executor`, which is
-/// what to use where your own loop calls the network, or where the output should have another type.
+/// std::span<double const> with a time for each. `input` and `output` are views of x's library where it has them
+/// (view_of); the output has x's element type, and `heads` times x's channels. Noise and known data are those of
+/// `executor`, which is what to use where your own loop calls the network, or where the output should have another
+/// type.
 ///
 /// Throws std::invalid_argument for what the executor refuses; x is untouched then.
 template <sampling_plan P, class X, sampling_noise Noise, class Network>

@@ -9,15 +9,15 @@
 
 namespace alphabar {
 
-/// How the last step of `sde` is made: to x_0 (Tweedie's formula); by an Euler step of the SDE's drift without its noise; by
-/// one of the ODE; or as the others.
+/// How the last step of `sde` is made: to x_0 (Tweedie's formula); by an Euler step of the SDE's drift without its
+/// noise; by one of the ODE; or as the others.
 enum class sde_end : std::uint8_t { denoise, mean, ode, noisy };
 
 struct sde_options {
     network_form network{};
     runge_kutta_method method = rk_1();
-    /// w(t), the squared diffusion of the reverse process; without it g^2 of the path's forward SDE. Every w >= 0 keeps the
-    /// path's marginals; 0 is the ODE.
+    /// w(t), the squared diffusion of the reverse process; without it g^2 of the path's forward SDE. Every w >= 0 keeps
+    /// the path's marginals; 0 is the ODE.
     std::function<double(double)> diffusion{};
     /// A factor of epsilon, that is of the score: above 1 it sharpens the density (Proteina's low temperature).
     std::function<double(double)> epsilon_scale{};
@@ -25,7 +25,8 @@ struct sde_options {
     sde_end end = sde_end::denoise;
 };
 
-/// g^2 of the path's forward SDE, dx = f x dt + g dW, f = alpha' / alpha: 2 sigma (sigma' - f sigma), or the path's own.
+/// g^2 of the path's forward SDE, dx = f x dt + g dW, f = alpha' / alpha: 2 sigma (sigma' - f sigma), or the path's
+/// own.
 template <sloped_path Path>
 double squared_diffusion(Path const& path, double t)
 {
@@ -81,9 +82,9 @@ stage slope_call(Path const& path, network_form const& network, double t, double
     return slope_call(network, t, path.level(t), slope_terms_at(path, t, w, epsilon_scale));
 }
 
-/// The calls of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|, drawn
-/// after the call of a method with one call, before those of the others (stochastic Heun). Throws std::invalid_argument
-/// unless w is finite and not negative and the method has 1 to 8 calls.
+/// The calls of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|,
+/// drawn after the call of a method with one call, before those of the others (stochastic Heun). Throws
+/// std::invalid_argument unless w is finite and not negative and the method has 1 to 8 calls.
 template <sloped_path Path>
 std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
 {
@@ -118,8 +119,8 @@ std::vector<stage> sde_step(Path const& path, double t, double h, sde_options co
 ///
 ///     dx = (alpha' x_0 + sigma' epsilon + w / (2 sigma) epsilon) dt + sqrt(w) dW,   t falling
 ///
-/// Throws as `slope_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456, (6); for any w Ma et al. 2024 (SiT),
-/// arXiv 2401.08740, (4) and (6).
+/// Throws as `slope_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456, (6); for any w Ma et al. 2024
+/// (SiT), arXiv 2401.08740, (4) and (6).
 template <sloped_path Path, grid_for<Path> Spec>
 plan sde(Path const& path, Spec const& spec, sde_options o = {})
 {

@@ -230,8 +230,8 @@ inline std::string write_plan(plan const& p)
 
 namespace detail {
 
-/// A reader of the JSON that write_plan writes. Nesting is that of a plan, so there is no recursion and no depth to bound;
-/// memory is taken only for what has been read.
+/// A reader of the JSON that write_plan writes. Nesting is that of a plan, so there is no recursion and no depth to
+/// bound; memory is taken only for what has been read.
 class plan_reader {
 public:
     explicit plan_reader(std::string_view text) : text_(text) {}

@@ -19,8 +19,8 @@ inline node_values exact_weights(transition const& row, std::span<double const> 
 
 /// One call inside a step, and where the row after it takes the state from the step's start.
 struct inner_call {
-    /// What is remembered in place of the form: dx/dt (slope_call). Times of the path from the start of the step: of this
-    /// call, and of where the row goes.
+    /// What is remembered in place of the form: dx/dt (slope_call). Times of the path from the start of the step: of
+    /// this call, and of where the row goes.
     struct in_time {
         double from_start;
         double length;
@@ -43,13 +43,13 @@ struct singlestep_options {
     double noise_scale = 1.0;
 };
 
-/// The stages of the general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after each
-/// call
+/// The stages of the general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after
+/// each call
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up from
-/// 0, where a level `to` is missing, and as `make_transition`, `integral`, `network_call` and `slope_call` do.
+/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up
+/// from 0, where a level `to` is missing, and as `make_transition`, `integral`, `network_call` and `slope_call` do.
 inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
     using namespace slots;

@@ -63,9 +63,9 @@ inline memory_form usual_form(grid const& g)
 ///
 ///     solver(grid, options)                solver(path, spec or grid, options)
 ///
-/// where the options' `network` is settled by the grid and the grid is checked, and, where it is a function of steps, as
-/// solver(steps, options), where neither is done: name what the network predicts. A solver of a grid_on_path that is called
-/// without a path throws where it needs it. All throw std::invalid_argument as `check` does, and as each says.
+/// where the options' `network` is settled by the grid and the grid is checked, and, where it is a function of steps,
+/// as solver(steps, options), where neither is done: name what the network predicts. A solver of a grid_on_path that is
+/// called without a path throws where it needs it. All throw std::invalid_argument as `check` does, and as each says.
 template <class Input, class Options>
 struct solver_function {
     using input = Input;
@@ -121,8 +121,8 @@ solver_function<Input, Options> solver_of(plan (*)(Input const&, Options const&)
 template <class Function, class Solver = decltype(detail::solver_of(+std::declval<Function>()))>
 solver_function(char const*, Function) -> solver_function<typename Solver::input, typename Solver::options>;
 
-/// A name for `solver`: `usual.filled(options)` are its options, so that what is not given is what the name says. Called as
-/// any solver.
+/// A name for `solver`: `usual.filled(options)` are its options, so that what is not given is what the name says.
+/// Called as any solver.
 template <auto const& solver, class Usual>
 struct named_function {
     using options = typename std::remove_cvref_t<decltype(solver)>::options;

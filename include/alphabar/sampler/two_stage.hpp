@@ -18,15 +18,15 @@ struct two_stage_options {
     double noise_scale = 1.0;
 };
 
-/// The family of two-stage steps. With the exact solution x' = a x + integral of the memory m over the step from its level
-/// to `down` (exponential.hpp, make_ancestral_step):
+/// The family of two-stage steps. With the exact solution x' = a x + integral of the memory m over the step from its
+/// level to `down` (exponential.hpp, make_ancestral_step):
 ///
 ///     x_m = a_m x + I_m m_0 [+ up_m z]                            to the fraction r of the step, where m_1 is called
 ///     x'  = a x + I ((1 - 1/(2r)) m_0 + 1/(2r) m_1) + up z
 ///
-/// where I m is the integral of a constant m. As ODE solvers all are of order 2; with eta > 0 of order 1 in the noise. form
-/// rho with r = 1 is Heun's method and its other r the general second-order family of Karras et al. 2022, arXiv 2206.00364,
-/// algorithm 3. A step to sigma = 0 is Euler's, and in the other forms
+/// where I m is the integral of a constant m. As ODE solvers all are of order 2; with eta > 0 of order 1 in the noise.
+/// form rho with r = 1 is Heun's method and its other r the general second-order family of Karras et al. 2022, arXiv
+/// 2206.00364, algorithm 3. A step to sigma = 0 is Euler's, and in the other forms
 /// than velocity one from alpha = 0. Throws std::invalid_argument for a bad eta or middle, and
 /// as `runge_kutta_along` does.
 inline constexpr solver_function two_stage("two_stage", [](grid_on_path const& g, two_stage_options const& o) {
@@ -65,13 +65,13 @@ struct two_stage_usual {
 };
 using two_stage_named = named_function<two_stage, two_stage_usual>;
 
-/// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both slopes. Two
-/// calls a step, but one in a step to sigma = 0 or, in rho, from alpha = 0. In rho, and on rectified flow in t,
+/// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both
+/// slopes. Two calls a step, but one in a step to sigma = 0 or, in rho, from alpha = 0. In rho, and on rectified flow
+/// in t,
 ///
 ///     x' = (alpha' / alpha) x + alpha' (rho' - rho) (d_0 + d_1) / 2,   d = epsilon, rho = sigma / alpha
 ///
-/// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws
-/// as `two_stage` does.
+/// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws as `two_stage` does.
 inline constexpr two_stage_named heun{{{}, 0.0, false, 1.0}};
 /// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
 /// arXiv 2206.00927, algorithm 1.

@@ -16,8 +16,9 @@ namespace alphabar {
 /// beta_i, i = 0 ... T - 1, in double-double: x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z. What is made of it is a
 /// `gaussian_diffusion`.
 ///
-/// A schedule's arguments are the doubles as given, and every beta is the schedule's formula of them in exact arithmetic, to about
-/// 30 digits. Throws std::invalid_argument unless 1 <= T <= 10000 and every beta lies in (0, 1]; NaN does not.
+/// A schedule's arguments are the doubles as given, and every beta is the schedule's formula of them in exact
+/// arithmetic, to about 30 digits. Throws std::invalid_argument unless 1 <= T <= 10000 and every beta lies in (0, 1];
+/// NaN does not.
 class beta_schedule {
 public:
     static constexpr std::size_t max_T = 10000;
@@ -76,8 +77,9 @@ constexpr void require_beta(std::string_view function, std::string_view argument
 
 } // namespace detail
 
-/// beta_i = 1 - alpha_bar((i + 1) / T) / alpha_bar(i / T), at most max_beta; `alpha_bar` is a function of a double_double that falls
-/// from t = 0 to 1. It need not be 1 at 0. Source: Nichol & Dhariwal 2021, arXiv 2102.09672, (17).
+/// beta_i = 1 - alpha_bar((i + 1) / T) / alpha_bar(i / T), at most max_beta; `alpha_bar` is a function of a
+/// double_double that falls from t = 0 to 1. It need not be 1 at 0. Source: Nichol & Dhariwal 2021, arXiv 2102.09672,
+/// (17).
 ///
 /// Throws std::invalid_argument as beta_schedule does, and unless max_beta lies in (0, 1].
 template <class AlphaBar>
@@ -106,8 +108,8 @@ constexpr beta_schedule linear_betas(std::size_t T = 1000, double start = 1e-4, 
     return make_betas(T, [=](std::size_t i) { return detail::linspace(start, end, T, i); }, "linear_betas");
 }
 
-/// linear_betas from s 1e-4 to s 0.02, s = 1000 / T, as OpenAI's code has it: about the same alpha-bar at the end for every T. Below
-/// T = 21 the last beta is above 1, which throws.
+/// linear_betas from s 1e-4 to s 0.02, s = 1000 / T, as OpenAI's code has it: about the same alpha-bar at the end for
+/// every T. Below T = 21 the last beta is above 1, which throws.
 constexpr beta_schedule linear_betas_scaled(std::size_t T = 1000)
 {
     require(T >= 1 && T <= beta_schedule::max_T, "linear_betas_scaled", "T", T, "it must lie in [1, 10000]");
@@ -115,8 +117,9 @@ constexpr beta_schedule linear_betas_scaled(std::size_t T = 1000)
     return make_betas(T, [=](std::size_t i) { return detail::linspace(start, end, T, i); }, "linear_betas_scaled");
 }
 
-/// beta_i = (sqrt(start) + (sqrt(end) - sqrt(start)) i / (T - 1))^2, the schedule of Stable Diffusion (defaults). Rombach et al. 2022,
-/// arXiv 2112.10752; diffusers' "scaled_linear", elsewhere "quad", in the authors' own code "linear".
+/// beta_i = (sqrt(start) + (sqrt(end) - sqrt(start)) i / (T - 1))^2, the schedule of Stable Diffusion (defaults).
+/// Rombach et al. 2022, arXiv 2112.10752; diffusers' "scaled_linear", elsewhere "quad", in the authors' own code
+/// "linear".
 constexpr beta_schedule scaled_linear_betas(std::size_t T = 1000, double start = 0.00085, double end = 0.012)
 {
     detail::require_beta("scaled_linear_betas", "start", start);
@@ -146,8 +149,9 @@ constexpr beta_schedule cosine_betas(std::size_t T = 1000, double max_beta = 0.9
         max_beta, "cosine_betas");
 }
 
-/// The normalised form: alpha_bar(t) = cos^2((t + s) / (1 + s) pi / 2) / cos^2(s / (1 + s) pi / 2). The first factor alone gives the same
-/// ratios, so it differs from cosine_betas only by its s and by 1 + s, which is exact here. Nichol & Dhariwal 2021, (17).
+/// The normalised form: alpha_bar(t) = cos^2((t + s) / (1 + s) pi / 2) / cos^2(s / (1 + s) pi / 2). The first factor
+/// alone gives the same ratios, so it differs from cosine_betas only by its s and by 1 + s, which is exact here. Nichol
+/// & Dhariwal 2021, (17).
 ///
 /// Throws std::invalid_argument also unless s >= 0 and finite.
 constexpr beta_schedule cosine_betas_normalised(std::size_t T = 1000, double s = 0.008, double max_beta = 0.999)
@@ -176,8 +180,8 @@ constexpr beta_schedule simple_cosine_betas(std::size_t T = 1000, double max_bet
         "simple_cosine_betas");
 }
 
-/// beta_i = start + (end - start) S(x_i), x_i = -6 + 12 i / (T - 1), S(x) = 1 / (1 + e^-x). Xu et al. 2022, arXiv 2203.02923 (GeoDiff);
-/// diffusers' "sigmoid".
+/// beta_i = start + (end - start) S(x_i), x_i = -6 + 12 i / (T - 1), S(x) = 1 / (1 + e^-x). Xu et al. 2022, arXiv
+/// 2203.02923 (GeoDiff); diffusers' "sigmoid".
 constexpr beta_schedule sigmoid_betas(std::size_t T = 1000, double start = 1e-4, double end = 0.02)
 {
     detail::require_beta("sigmoid_betas", "start", start);
@@ -191,8 +195,8 @@ constexpr beta_schedule sigmoid_betas(std::size_t T = 1000, double start = 1e-4,
         "sigmoid_betas");
 }
 
-/// alpha_bar_betas of alpha_bar(t) = (S(end / tau) - S((start + t (end - start)) / tau)) / (S(end / tau) - S(start / tau)),
-/// S(x) = 1 / (1 + e^-x). Jabri et al. 2022, arXiv 2212.11972; Chen 2023, arXiv 2301.10972, algorithm 2.
+/// alpha_bar_betas of alpha_bar(t) = (S(end / tau) - S((start + t (end - start)) / tau)) / (S(end / tau) - S(start /
+/// tau)), S(x) = 1 / (1 + e^-x). Jabri et al. 2022, arXiv 2212.11972; Chen 2023, arXiv 2301.10972, algorithm 2.
 ///
 /// Throws std::invalid_argument also unless start < end and tau > 0, all finite.
 constexpr beta_schedule sigmoid_alpha_bar_betas(std::size_t T = 1000, double start = -3.0, double end = 3.0,
@@ -224,8 +228,9 @@ constexpr beta_schedule exp_betas(std::size_t T = 1000, double max_beta = 0.999)
         T, [=](std::size_t) { return beta > double_double(max_beta) ? double_double(max_beta) : beta; }, "exp_betas");
 }
 
-/// alpha_bar_betas of sqrt(r / (1 + r)), log r = -1/2 sgn(1/2 - t) log(1 - 2 |1/2 - t| + 1e-6). This is diffusers' "laplace": its function is
-/// sqrt(alpha-bar) where alpha-bar is meant, which `squared` gives. Hang et al. 2024, arXiv 2407.03297, table 1.
+/// alpha_bar_betas of sqrt(r / (1 + r)), log r = -1/2 sgn(1/2 - t) log(1 - 2 |1/2 - t| + 1e-6). This is diffusers'
+/// "laplace": its function is sqrt(alpha-bar) where alpha-bar is meant, which `squared` gives. Hang et al. 2024, arXiv
+/// 2407.03297, table 1.
 constexpr beta_schedule laplace_betas(std::size_t T = 1000, double max_beta = 0.999, bool squared = false)
 {
     return alpha_bar_betas(
@@ -255,7 +260,8 @@ constexpr beta_schedule jsd_betas(std::size_t T = 1000)
     return make_betas(T, [=](std::size_t i) { return detail::ratio(1, T - i); }, "jsd_betas");
 }
 
-/// beta_i = end, but the first n = floor(T fraction) rise linearly from start to end. Ho et al.'s code, "warmup10" and "warmup50".
+/// beta_i = end, but the first n = floor(T fraction) rise linearly from start to end. Ho et al.'s code, "warmup10" and
+/// "warmup50".
 ///
 /// Throws std::invalid_argument also unless fraction lies in [0, 1].
 constexpr beta_schedule warmup_betas(std::size_t T = 1000, double start = 1e-4, double end = 0.02,
@@ -271,7 +277,8 @@ constexpr beta_schedule warmup_betas(std::size_t T = 1000, double start = 1e-4, 
         "warmup_betas");
 }
 
-/// beta_i = (min + (max - min) i / (T - 1)) / T: the variance-preserving SDE in T steps. Song et al. 2021, arXiv 2011.13456, appendix C.
+/// beta_i = (min + (max - min) i / (T - 1)) / T: the variance-preserving SDE in T steps. Song et al. 2021, arXiv
+/// 2011.13456, appendix C.
 constexpr beta_schedule vp_sde_betas(std::size_t T = 1000, double beta_min = 0.1, double beta_max = 20.0)
 {
     detail::require_finite("vp_sde_betas", "beta_min", beta_min);

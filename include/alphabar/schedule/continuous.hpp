@@ -8,8 +8,8 @@
 
 namespace alphabar {
 
-// Everything here but slopes and sub_vp_sde::time is computed in double-double and rounded once: within 0.51 units in the
-// last place of the exact value of the exact arguments. What is thrown: see paths.hpp.
+// Everything here but slopes and sub_vp_sde::time is computed in double-double and rounded once: within 0.51 units in
+// the last place of the exact value of the exact arguments. What is thrown: see paths.hpp.
 
 /// The variance-preserving SDE in EDM's form: scale = alpha = e^(-y/2) and sigma / alpha = sqrt(e^y - 1) with
 /// y = beta_d t^2 / 2 + beta_min t = -log alpha_bar. Source: Karras et al. 2022, arXiv 2206.00364, table 1.
@@ -228,7 +228,8 @@ struct vdm_fixed_linear {
 };
 
 /// alpha = cos(pi t / 2), sigma = sin(pi t / 2): the cosine path of flow matching, SiT's GVP; TrigFlow's, where the
-/// angle is the network's time. Source: Albergo & Vanden-Eijnden 2023, arXiv 2209.15571; Lu & Song 2024, arXiv 2410.11081.
+/// angle is the network's time. Source: Albergo & Vanden-Eijnden 2023, arXiv 2209.15571; Lu & Song 2024, arXiv
+/// 2410.11081.
 struct trigonometric_path {
     constexpr noise_level level(double t) const
     {

@@ -27,17 +27,19 @@ struct posterior {
     friend bool operator==(posterior const&, posterior const&) = default;
 };
 
-/// A process of T times t = 0 ... T - 1 with x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps. Made once; then all is read.
+/// A process of T times t = 0 ... T - 1 with x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps. Made once; then
+/// all is read.
 ///
 ///     auto const diffusion = ab::gaussian_diffusion(ab::linear_betas(1000));
 ///     diffusion.alpha_bar(999), diffusion[ab::table::snr], diffusion.level(499.5)
 ///
-/// Every entry of every table is within 0.51 units in the last place of the exact value and has the same bits with every compiler and
-/// flag. alpha_bar may reach 0 (zero terminal SNR): what is infinite there is infinity.
+/// Every entry of every table is within 0.51 units in the last place of the exact value and has the same bits with
+/// every compiler and flag. alpha_bar may reach 0 (zero terminal SNR): what is infinite there is infinity.
 ///
-/// It is a `noise_path`: at an integer t `level` gives the tables' square roots themselves. Between two times log(sigma / alpha) is
-/// linear in t and alpha^2 + sigma^2 = 1: k-diffusion's and diffusers' map (sigma_to_t). Before a time with alpha = 0, where the
-/// logarithm is infinite, alpha / sigma is linear in t instead. Source: Ho et al. 2020, arXiv 2006.11239.
+/// It is a `noise_path`: at an integer t `level` gives the tables' square roots themselves. Between two times log(sigma
+/// / alpha) is linear in t and alpha^2 + sigma^2 = 1: k-diffusion's and diffusers' map (sigma_to_t). Before a time with
+/// alpha = 0, where the logarithm is infinite, alpha / sigma is linear in t instead. Source: Ho et al. 2020, arXiv
+/// 2006.11239.
 class gaussian_diffusion {
 public:
     explicit gaussian_diffusion(beta_schedule const& betas) : betas_(betas), values_(table_count * betas.T())
@@ -104,7 +106,8 @@ public:
                 variance.high, log(variance).high};
     }
 
-    /// (alpha, sigma) at time t in [0, T - 1]; see the class for times between integers. Throws std::invalid_argument outside.
+    /// (alpha, sigma) at time t in [0, T - 1]; see the class for times between integers. Throws std::invalid_argument
+    /// outside.
     noise_level level(double t) const
     {
         require(!detail::is_nan(t) && t >= 0.0 && t <= final_time(), "gaussian_diffusion::level", "t", t,
@@ -122,8 +125,9 @@ public:
         return {signal / root, 1.0 / root};
     }
 
-    /// The time at which sigma / alpha = ratio, the inverse of `level`; ratios outside the table give the time of its end. The ratio of
-    /// a table's entry, within 4 units in the last place, gives the integer itself. Throws std::invalid_argument unless ratio >= 0.
+    /// The time at which sigma / alpha = ratio, the inverse of `level`; ratios outside the table give the time of its
+    /// end. The ratio of a table's entry, within 4 units in the last place, gives the integer itself. Throws
+    /// std::invalid_argument unless ratio >= 0.
     double time(double ratio) const
     {
         require(!detail::is_nan(ratio) && ratio >= 0.0, "gaussian_diffusion::time", "ratio", ratio,

@@ -18,7 +18,8 @@
 
 namespace alphabar {
 
-/// sqrt(alpha_bar) moved and scaled so that its last entry is exactly 0 and its first stays: with r_i = sqrt(alpha_bar_i),
+/// sqrt(alpha_bar) moved and scaled so that its last entry is exactly 0 and its first stays: with r_i =
+/// sqrt(alpha_bar_i),
 ///
 ///     r_i <- (r_i - r_{T-1}) r_0 / (r_0 - r_{T-1})
 ///
@@ -47,8 +48,9 @@ constexpr beta_schedule zero_terminal_snr(beta_schedule const& betas)
         "zero_terminal_snr");
 }
 
-/// The SNR of every time divided by `scale`: alpha_bar <- alpha_bar / (scale + (1 - scale) alpha_bar). CogVideoX's snr_shift_scale; Yang et al.
-/// 2024, arXiv 2408.06072, appendix. Throws std::invalid_argument unless scale is positive and finite.
+/// The SNR of every time divided by `scale`: alpha_bar <- alpha_bar / (scale + (1 - scale) alpha_bar). CogVideoX's
+/// snr_shift_scale; Yang et al. 2024, arXiv 2408.06072, appendix. Throws std::invalid_argument unless scale is positive
+/// and finite.
 constexpr beta_schedule snr_shift(beta_schedule const& betas, double scale)
 {
     require(detail::is_finite(scale) && scale > 0.0, "snr_shift", "scale", scale, "it must be positive and finite");
@@ -64,11 +66,11 @@ constexpr beta_schedule snr_shift(beta_schedule const& betas, double scale)
         "snr_shift");
 }
 
-/// The process that visits only the times `kept`, ascending, with the same alpha_bar there: time i of it is time kept[i] of the old one,
-/// which is what a network trained on the old one is to be given.
+/// The process that visits only the times `kept`, ascending, with the same alpha_bar there: time i of it is time
+/// kept[i] of the old one, which is what a network trained on the old one is to be given.
 ///
-/// Source: Nichol & Dhariwal 2021, arXiv 2102.09672, section 4. Throws std::invalid_argument unless kept is not empty, rises strictly and
-/// stays below T.
+/// Source: Nichol & Dhariwal 2021, arXiv 2102.09672, section 4. Throws std::invalid_argument unless kept is not empty,
+/// rises strictly and stays below T.
 constexpr beta_schedule respace(beta_schedule const& betas, std::span<std::size_t const> kept)
 {
     require(!kept.empty(), "respace", "the number of kept times", kept.size(), "at least 1 is needed");
@@ -94,11 +96,11 @@ constexpr beta_schedule respace(beta_schedule const& betas, std::span<std::size_
 /// Which of T times to keep: "ddimN", or counts "a,b,c".
 ///
 ///     ddimN    0, s, 2s, ... with the smallest stride s in [1, T - 1] that gives exactly N times
-///     a,b,c    T in as many nearly equal sections (the first T mod k of them one longer), in each as many times, from its first to its
-///              last, equally spaced and rounded to even; a count of 1 keeps the first time, 0 none
+///     a,b,c    T in as many nearly equal sections (the first T mod k of them one longer), in each as many times, from
+///              its first to its last, equally spaced and rounded to even; a count of 1 keeps the first time, 0 none
 ///
-/// Positions are summed up in doubles, as guided-diffusion's space_timesteps does. Throws std::invalid_argument where no stride fits, a
-/// count is above the size of its section, or the text is neither.
+/// Positions are summed up in doubles, as guided-diffusion's space_timesteps does. Throws std::invalid_argument where
+/// no stride fits, a count is above the size of its section, or the text is neither.
 inline std::vector<std::size_t> kept_times(std::size_t T, std::string_view sections)
 {
     char const* const rule = "it must be ddimN or counts such as 10,15,20, each at most the size of its section";

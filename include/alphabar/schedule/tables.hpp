@@ -26,7 +26,7 @@ namespace alphabar {
 ///     sqrt_alpha_bar, sqrt_one_minus_alpha_bar              sqrt A, sqrt(1 - A): alpha and sigma of the noise level
 ///     sqrt_recip_alpha_bar, sqrt_recipm1_alpha_bar          1 / sqrt A, sqrt(1 / A - 1) = sigma / alpha
 ///     posterior_variance                       beta (1 - P) / (1 - A)
-///     posterior_log_variance_clipped           its logarithm, index 0 taking the value of index 1; log beta where T = 1
+///     posterior_log_variance_clipped           its logarithm; index 0 has that of index 1, and log beta where T = 1
 ///     posterior_mean_coef1, ..._coef2          beta sqrt P / (1 - A), (1 - P) sqrt a / (1 - A)
 ///     remove_noise_coeff                       beta / sqrt(1 - A)
 ///     snr, log_snr                             A / (1 - A), its logarithm
@@ -119,8 +119,8 @@ struct wide_product {
             exponent -= 512;
         }
     }
-    /// x 2^exponent, x > 0; 0 where it is below the normal doubles (also where subnormal numbers are flushed, so that the bits are the
-    /// same) and infinity above them.
+    /// x 2^exponent, x > 0; 0 where it is below the normal doubles (also where subnormal numbers are flushed, so that
+    /// the bits are the same) and infinity above them.
     static constexpr double_double shifted(double_double x, int exponent)
     {
         if (x.high == 0.0 || exponent == 0)
@@ -163,7 +163,8 @@ struct process_state {
     }
     constexpr double_double posterior_variance() const { return beta * one_minus_previous / one_minus; }
 
-    /// The entry of a table, of those that look at no later time, rounded to double. No zero is negative, also under -ffast-math.
+    /// The entry of a table, of those that look at no later time, rounded to double. No zero is negative, also under
+    /// -ffast-math.
     constexpr double entry(table which) const
     {
         auto const bits = std::bit_cast<std::uint64_t>(exact_entry(which).high);
@@ -217,8 +218,9 @@ private:
 
 } // namespace detail
 
-/// Fills `out` with the T entries of one table, rounded to double; each within 0.51 units in the last place of the exact value of the
-/// exact betas. Usable in constant expressions. Throws std::invalid_argument unless out holds T numbers.
+/// Fills `out` with the T entries of one table, rounded to double; each within 0.51 units in the last place of the
+/// exact value of the exact betas. Usable in constant expressions. Throws std::invalid_argument unless out holds T
+/// numbers.
 constexpr void tabulate(table which, std::span<double_double const> betas, std::span<double> out)
 {
     require(out.size() == betas.size(), "tabulate", "the number of entries", out.size(), "it must be T");
@@ -239,7 +241,8 @@ constexpr void tabulate(table which, std::span<double_double const> betas, std::
         out[0] = out[1];
 }
 
-/// A table at compile time: `constexpr auto alpha_bar = ab::static_table<1000>(ab::table::alpha_bar, ab::linear_betas(1000));`
+/// A table at compile time: `constexpr auto alpha_bar = ab::static_table<1000>(ab::table::alpha_bar,
+/// ab::linear_betas(1000));`
 ///
 /// Throws std::invalid_argument (does not compile, in a constant expression) unless the schedule has T betas.
 template <std::size_t T>
