@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/core/special.hpp>
 
+#include "support/exact_phi.hpp"
+
 #include <boost/math/distributions/beta.hpp>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -38,4 +41,15 @@ TEST_CASE("the quantile function of N(0, 1) to 40 digits, rounded")
         CHECK(0.5 * std::erfc(-normal_quantile(p) / std::sqrt(2.0)) == doctest::Approx(p).epsilon(1e-14));
     CHECK_THROWS_AS(normal_quantile(-0.1), std::invalid_argument);
     CHECK_THROWS_AS(normal_quantile(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument);
+}
+
+TEST_CASE("phi agrees with its series in 50 digits")
+{
+    double worst = 0.0;
+    for (unsigned k = 0; k <= 8; ++k)
+        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12, 1e-4, 0.3, 1.0, 1.6,
+                         2.7, 4.9, 8.0, 20.0})
+            worst = std::max(worst, static_cast<double>(abs(phi(k, z) / support::exact_phi(k, z) - 1)));
+    MESSAGE("worst relative error " << worst);
+    CHECK(worst < 2e-15);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <alphabar/sampler/exponential.hpp>
 
-#include <boost/multiprecision/cpp_dec_float.hpp>
+#include "support/exact_phi.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -12,24 +13,11 @@
 #include <vector>
 
 using namespace alphabar;
-using big = boost::multiprecision::cpp_dec_float_50;
+using support::big, support::exact_phi;
 
 namespace {
 
 double const infinity = std::numeric_limits<double>::infinity();
-
-// phi_k(z) = sum_n z^n / (n + k)!, summed with 50 digits; large |z| loses no more than 20 of them.
-big exact_phi(unsigned k, big z)
-{
-    big term = 1, sum = 0;
-    for (unsigned n = 2; n <= k; ++n)
-        term /= n;
-    for (unsigned n = 1; n < 400; ++n) {
-        sum += term;
-        term *= z / (k + n);
-    }
-    return sum;
-}
 
 double relative(double got, big want) { return static_cast<double>(abs(big(got) - want) / abs(want)); }
 
@@ -64,17 +52,6 @@ std::vector<big> exact_weights(std::vector<big> const& u, std::vector<big> I)
 noise_level vp(double lambda) { return variance_preserving_level(std::exp(-lambda)); }
 
 } // namespace
-
-TEST_CASE("phi agrees with its series in 50 digits")
-{
-    double worst = 0.0;
-    for (unsigned k = 0; k <= 8; ++k)
-        for (double z : {-40.0, -12.0, -6.0, -3.01, -2.0, -1.3, -0.5, -1e-3, -1e-9, 0.0, 1e-12, 1e-4, 0.3, 1.0, 1.6,
-                         2.7, 4.9, 8.0, 20.0})
-            worst = std::max(worst, relative(phi(k, z), exact_phi(k, z)));
-    MESSAGE("worst relative error " << worst);
-    CHECK(worst < 2e-15);
-}
 
 TEST_CASE("weights agree with elimination in 50 digits, for 1 to 5 nodes and h from 1e-3 to 6")
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Special functions that the standard library lacks: the incomplete beta function, the quantiles of the beta and the
-// normal distribution.
+// normal distribution, phi.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -79,6 +79,34 @@ inline double normal_quantile(double p)
         x -= step / (1.0 + 0.5 * x * step);
     }
     return x;
+}
+
+/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about 1e-15 relative.
+///
+/// Series where the recursion phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z cancels. Source: Hochbruck &
+/// Ostermann 2010, (2.10).
+inline double phi(unsigned k, double z)
+{
+    double factorial = 1.0;
+    for (unsigned n = 2; n <= k; ++n)
+        factorial *= n;
+    if (std::abs(z) < 1.0 + 0.5 * k) {
+        double sum = 0.0, addend = 1.0 / factorial;
+        for (unsigned n = 1; sum + addend != sum; ++n) {
+            sum += addend;
+            addend *= z / (k + n);
+        }
+        return sum;
+    }
+    if (k == 0)
+        return std::exp(z);
+    double value = std::expm1(z) / z;
+    factorial = 1.0;
+    for (unsigned n = 1; n < k; ++n) {
+        factorial *= n;
+        value = (value - 1.0 / factorial) / z;
+    }
+    return value;
 }
 
 } // namespace alphabar

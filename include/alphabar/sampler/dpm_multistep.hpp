@@ -19,6 +19,13 @@ struct dpm_options {
     bool euler_at_final = false; ///< the last step has order 1 (diffusers)
     double noise_scale = 1.0;    ///< k-diffusion's s_noise
     std::size_t first = 0;       ///< the step at which the plan starts
+
+    /// See named_function.
+    static constexpr auto optional_members()
+    {
+        using o = dpm_options;
+        return std::tuple(&o::order, &o::form, &o::eta, &o::rule, &o::corrected_start);
+    }
 };
 
 /// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the curvature, and so order 2.
@@ -55,44 +62,27 @@ inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g
     return adams(g, o.network, a);
 });
 
-/// What the options are where they are not given.
-struct dpm_usual {
-    unsigned order;
-    memory_form form;
-    double eta;
-    std::optional<moment_rule> rule{};
-    bool corrected_start = true;
-
-    dpm_options filled(dpm_options o) const
-    {
-        o.order = o.order.value_or(order);
-        o.form = o.form.value_or(form);
-        o.eta = o.eta.value_or(eta);
-        o.rule = o.rule ? o.rule : rule;
-        o.corrected_start = o.corrected_start.value_or(corrected_start);
-        return o;
-    }
-};
-using dpm_named = named_function<dpm_multistep, dpm_usual>;
+using dpm_named = named_function<dpm_multistep>;
 
 /// DPM-Solver, epsilon remembered; order 2 unless `order` says otherwise.
-inline constexpr dpm_named dpm_solver{{2, memory_form::epsilon, 0.0}};
+inline constexpr dpm_named dpm_solver{{.form = memory_form::epsilon}};
 /// DPM-Solver++(2M): x' = (sigma'/sigma) x + alpha' (1 - e^-h) ((1 + 1/(2r)) m(0) - 1/(2r) m(1)), r = h_previous / h.
-inline constexpr dpm_named dpmpp_2m{{2, memory_form::x_0, 0.0}};
+inline constexpr dpm_named dpmpp_2m{};
 /// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)),
 /// phi of -h. Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
-inline constexpr dpm_named res_multistep{{2, memory_form::x_0, 0.0, moment_rule{}}};
+inline constexpr dpm_named res_multistep{{.rule = moment_rule{}}};
 /// SDE-DPM-Solver++(2M); k-diffusion's dpmpp_2m_sde.
-inline constexpr dpm_named dpmpp_2m_sde{{2, memory_form::x_0, 1.0}};
+inline constexpr dpm_named dpmpp_2m_sde{{.eta = 1.0}};
 /// DPM-Solver++(3M), of order 3.
-inline constexpr dpm_named dpmpp_3m{{3, memory_form::x_0, 0.0}};
+inline constexpr dpm_named dpmpp_3m{{.order = 3}};
 /// SDE-DPM-Solver++(3M), with a drift of order 3.
-inline constexpr dpm_named dpmpp_3m_sde{{3, memory_form::x_0, 1.0}};
+inline constexpr dpm_named dpmpp_3m_sde{{.order = 3, .eta = 1.0}};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
-inline constexpr dpm_named dpmpp_3m_shipped{{3, memory_form::x_0, 0.0, shipped_3m, false}};
+inline constexpr dpm_named dpmpp_3m_shipped{{.order = 3, .rule = shipped_3m, .corrected_start = false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
 /// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid
 /// starts at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).
-inline constexpr dpm_named deis{{3, memory_form::epsilon, 0.0, moment_rule{}, false}};
+inline constexpr dpm_named deis{
+    {.order = 3, .form = memory_form::epsilon, .rule = moment_rule{}, .corrected_start = false}};
 
 } // namespace alphabar

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The one formula behind every exponential solver: phi, transition, moments, weights, and the rules
+// The one formula behind every exponential solver: transition, moments, weights, and the rules
 // by which solvers differ.
 #pragma once
 
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/special.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
 #include <array>
@@ -32,34 +33,6 @@ inline double position(noise_level level, memory_form form)
     case memory_form::velocity: return level.sigma;
     default: return half_log_snr(level);
     }
-}
-
-/// phi_k(z) = integral_0^1 exp(z (1 - v)) v^(k-1) / (k-1)! dv for k >= 1, phi_0 = exp. To about 1e-15 relative.
-///
-/// Series where the recursion phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z cancels. Source: Hochbruck &
-/// Ostermann 2010, (2.10).
-inline double phi(unsigned k, double z)
-{
-    double factorial = 1.0;
-    for (unsigned n = 2; n <= k; ++n)
-        factorial *= n;
-    if (std::abs(z) < 1.0 + 0.5 * k) {
-        double sum = 0.0, addend = 1.0 / factorial;
-        for (unsigned n = 1; sum + addend != sum; ++n) {
-            sum += addend;
-            addend *= z / (k + n);
-        }
-        return sum;
-    }
-    if (k == 0)
-        return std::exp(z);
-    double value = std::expm1(z) / z;
-    factorial = 1.0;
-    for (unsigned n = 1; n < k; ++n) {
-        factorial *= n;
-        value = (value - 1.0 / factorial) / z;
-    }
-    return value;
 }
 
 /// A step from level s to level t, exactly, with h the length of the step in the variable of the form:

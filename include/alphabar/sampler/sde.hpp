@@ -82,11 +82,11 @@ stage slope_call(Path const& path, network_form const& network, double t, double
     return slope_call(network, t, path.level(t), slope_terms_at(path, t, w, epsilon_scale));
 }
 
-/// The calls of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|,
+/// The stages of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|,
 /// drawn after the call of a method with one call, before those of the others (stochastic Heun). Throws
 /// std::invalid_argument unless w is finite and not negative and the method has 1 to 8 calls.
 template <sloped_path Path>
-std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
+std::vector<stage> sde_step(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
 {
     auto const w = [&](double at) { return o.diffusion ? o.diffusion(at) : squared_diffusion(path, at); };
     double const deviation = noisy ? o.noise_scale * std::sqrt(w(t) * std::abs(h)) : 0.0;
@@ -105,14 +105,7 @@ std::vector<inner_call> sde_calls(Path const& path, double t, double h, sde_opti
         calls[0].noise = deviation;
     else if (deviation != 0.0)
         calls[0].churn = stage::churn_map{1.0, deviation};
-    return calls;
-}
-
-/// The stages of `sde_calls`.
-template <sloped_path Path>
-std::vector<stage> sde_step(Path const& path, double t, double h, sde_options const& o, bool noisy = true)
-{
-    return singlestep_stages(sde_calls(path, t, h, o, noisy), {.network = o.network});
+    return singlestep_stages(calls, {.network = o.network});
 }
 
 /// The reverse SDE of any path, from time to time of the grid, which must be times of the path:

@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -121,18 +122,26 @@ solver_function<Input, Options> solver_of(plan (*)(Input const&, Options const&)
 template <class Function, class Solver = decltype(detail::solver_of(+std::declval<Function>()))>
 solver_function(char const*, Function) -> solver_function<typename Solver::input, typename Solver::options>;
 
-/// A name for `solver`: `usual.filled(options)` are its options, so that what is not given is what the name says.
-/// Called as any solver.
-template <auto const& solver, class Usual>
+/// A name for `solver`: what the options do not give is what `usual` says, for the members that Options::optional_members
+/// lists. Called as any solver.
+template <auto const& solver>
 struct named_function {
     using options = typename std::remove_cvref_t<decltype(solver)>::options;
-    Usual usual;
+    options usual{};
 
-    plan operator()(grid const& g, options const& o = {}) const { return solver(g, usual.filled(o)); }
+    plan operator()(grid const& g, options const& o = {}) const { return solver(g, filled(o)); }
     template <noise_path Path, grid_for<Path> Spec>
     plan operator()(Path const& path, Spec const& spec, options const& o = {}) const
     {
-        return solver(path, spec, usual.filled(o));
+        return solver(path, spec, filled(o));
+    }
+
+private:
+    options filled(options o) const
+    {
+        auto const fill = [&](auto... member) { ((o.*member = o.*member ? o.*member : usual.*member), ...); };
+        std::apply(fill, options::optional_members());
+        return o;
     }
 };
 

@@ -10,12 +10,20 @@ namespace alphabar {
 struct two_stage_options {
     network_form network{};
     churn_options churn{};
-    std::optional<double> eta{};    ///< of the ancestral step; 0 the ODE
-    std::optional<double> middle{}; ///< r, in (0, 1]: where in the step the second call is, in the variable of `form`
+    std::optional<double> eta{}; ///< of the ancestral step; 0 the ODE
+    /// r, in (0, 1]: where in the step the second call is, in the variable of `form`; below 1 it needs the path.
+    std::optional<double> middle{};
     /// What is remembered; without, rho, and velocity on rectified flow without noise.
     std::optional<memory_form> form{};
     std::optional<bool> noisy_middle{}; ///< the step to the second call is ancestral too
     double noise_scale = 1.0;
+
+    /// See named_function.
+    static constexpr auto optional_members()
+    {
+        using o = two_stage_options;
+        return std::tuple(&o::eta, &o::middle, &o::form, &o::noisy_middle);
+    }
 };
 
 /// The family of two-stage steps. With the exact solution x' = a x + integral of the memory m over the step from its
@@ -47,23 +55,7 @@ inline constexpr solver_function two_stage("two_stage", [](grid_on_path const& g
                               .noise_scale = o.noise_scale});
 });
 
-/// What the options are where they are not given. Called without a path the middle must be 1.
-struct two_stage_usual {
-    std::optional<memory_form> form;
-    double eta;
-    bool noisy_middle = false;
-    double middle = 0.5;
-
-    two_stage_options filled(two_stage_options o) const
-    {
-        o.form = o.form ? o.form : form;
-        o.eta = o.eta.value_or(eta);
-        o.middle = o.middle.value_or(middle);
-        o.noisy_middle = o.noisy_middle.value_or(noisy_middle);
-        return o;
-    }
-};
-using two_stage_named = named_function<two_stage, two_stage_usual>;
+using two_stage_named = named_function<two_stage>;
 
 /// Heun's method: an Euler step to the next level, a second call there, and the step again with the mean of both
 /// slopes. Two calls a step, but one in a step to sigma = 0 or, in rho, from alpha = 0. In rho, and on rectified flow
@@ -72,16 +64,16 @@ using two_stage_named = named_function<two_stage, two_stage_usual>;
 ///     x' = (alpha' / alpha) x + alpha' (rho' - rho) (d_0 + d_1) / 2,   d = epsilon, rho = sigma / alpha
 ///
 /// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws as `two_stage` does.
-inline constexpr two_stage_named heun{{{}, 0.0, false, 1.0}};
+inline constexpr two_stage_named heun{{.middle = 1.0}};
 /// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
 /// arXiv 2206.00927, algorithm 1.
-inline constexpr two_stage_named dpm_2{{memory_form::epsilon, 0.0}};
+inline constexpr two_stage_named dpm_2{{.form = memory_form::epsilon}};
 /// Its ancestral form. Source: k-diffusion, sample_dpm_2_ancestral.
-inline constexpr two_stage_named dpm_2_ancestral{{memory_form::epsilon, 1.0}};
+inline constexpr two_stage_named dpm_2_ancestral{{.eta = 1.0, .form = memory_form::epsilon}};
 /// DPM-Solver++(2S), ancestral: x_0 at the middle. Source: Lu et al. 2022, arXiv 2211.01095, algorithm 1; k-diffusion,
 /// sample_dpmpp_2s_ancestral.
-inline constexpr two_stage_named dpmpp_2s_ancestral{{memory_form::x_0, 1.0}};
+inline constexpr two_stage_named dpmpp_2s_ancestral{{.eta = 1.0, .form = memory_form::x_0}};
 /// DPM-Solver++ SDE: 2S with noise on the way to the middle as well. Source: k-diffusion, sample_dpmpp_sde.
-inline constexpr two_stage_named dpmpp_sde{{memory_form::x_0, 1.0, true}};
+inline constexpr two_stage_named dpmpp_sde{{.eta = 1.0, .form = memory_form::x_0, .noisy_middle = true}};
 
 } // namespace alphabar
