@@ -165,16 +165,21 @@ std::vector<named_schedule<Path>> const& named_schedules()
     constexpr unsigned webui = static_cast<unsigned>(software::webui);
     static std::vector<named_schedule<Path>> const rows = {
         {"Uniform|Normal|normal", ALPHABAR_GRID(normal_grid(n, o.range))},
-        {"Karras|karras", ALPHABAR_GRID(karras_grid(n, {.rho = o.rho.value_or(7.0), .range = o.range}))},
+        {"Karras|karras|ka", ALPHABAR_GRID(karras_grid(n, {.rho = o.rho.value_or(7.0), .range = o.range}))},
         {"Exponential|exponential", ALPHABAR_GRID(exponential_grid(n, o.range))},
         {"Polyexponential", ALPHABAR_GRID(polyexponential_grid(n, {.rho = o.rho.value_or(1.0), .range = o.range}))},
         {"SGM Uniform|sgm_uniform", ALPHABAR_GRID(sgm_uniform_grid(n, o.range))},
         {"KL Optimal", ALPHABAR_GRID(kl_optimal_grid(n, through(o.range, final_level::first))), webui},
         {"KL Optimal|kl_optimal", ALPHABAR_GRID(kl_optimal_grid(n, o.range))},
-        {"Align Your Steps|ays", ALPHABAR_GRID(list_grid(n, level_list::ays_sd15, {.through_end = false}))},
+        {"Align Your Steps|ays|Align Your Steps 11",
+         ALPHABAR_GRID(list_grid(n, level_list::ays_sd15, {.through_end = false}))},
         {"Align Your Steps SDXL|ays sdxl", ALPHABAR_GRID(list_grid(n, level_list::ays_sdxl, {.through_end = false}))},
         {"Align Your Steps GITS|ays gits", ALPHABAR_GRID(list_grid(n, level_list::gits_sd15, {.through_end = false}))},
+        {"Align Your Steps GITS SDXL|ays gits sdxl",
+         ALPHABAR_GRID(list_grid(n, level_list::gits_sdxl, {.through_end = false}))},
         {"Align Your Steps 32|ays 32", ALPHABAR_GRID(list_grid(n, level_list::ays32_sd15, {.through_end = false}))},
+        {"Align Your Steps 32 SDXL|ays 32 sdxl",
+         ALPHABAR_GRID(list_grid(n, level_list::ays32_sdxl, {.through_end = false}))},
         {"Simple|simple", ALPHABAR_GRID(trailing_grid(n)), 7, true},
         {"Simple|simple", ALPHABAR_GRID(simple_grid(n, arithmetic::numpy))},
         {"DDIM|ddim_uniform", ALPHABAR_GRID(ddim_uniform_grid(n))},
@@ -300,10 +305,10 @@ inline std::string plain_name(std::string_view name)
     for (std::string_view prefix : {"sample_", "get_sigmas_", "k_"})
         if (name.starts_with(prefix))
             name.remove_prefix(prefix.size());
-    if (name.ends_with("_gpu")) // where the noise is made
-        name.remove_suffix(4);
-    std::string plain;
-    for (char c : name)
+    std::string plain(name);
+    if (std::size_t const at = plain.find("_gpu"); at != plain.npos) // where the noise is made
+        plain.erase(at, 4);
+    for (char c : std::exchange(plain, {}))
         if (c == '+')
             plain += 'p';
         else if (c >= 'A' && c <= 'Z')
@@ -337,19 +342,34 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b)
     return row[b.size()];
 }
 
-/// Throws std::invalid_argument with the nearest of the known names.
+/// A name that users know, and the row that it stands for.
+struct known_name {
+    std::string name;
+    std::pair<std::size_t, std::size_t> row{};
+};
+
+/// Throws std::invalid_argument with the nearest of the known names, one of each row, and none that is mostly other
+/// letters.
 [[noreturn]] inline void unknown_name(std::string_view function, std::string_view what, std::string_view name,
-                                      std::vector<std::string> const& known)
+                                      std::vector<known_name> const& known)
 {
     std::string_view const looked_at = name.substr(0, 64); // no name is longer, and distances take time
     std::string const plain = plain_name(looked_at);
-    std::vector<std::pair<std::size_t, std::string_view>> near;
-    for (std::string const& k : known)
-        near.emplace_back(edit_distance(plain, plain_name(k)), k);
-    std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string_view>::first);
+    std::vector<std::pair<std::size_t, known_name const*>> near;
+    for (known_name const& k : known)
+        if (std::size_t const distance = edit_distance(plain, plain_name(k.name)); 2 * distance <= plain.size())
+            near.emplace_back(distance, &k);
+    std::ranges::stable_sort(near, {}, [](auto const& entry) { return entry.first; });
+    std::vector<std::pair<std::size_t, std::size_t>> said;
     std::string hint = "it is not known";
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()) && near[i].first <= near[0].first + 1; ++i)
-        hint.append(i == 0 ? "; the nearest: \"" : ", \"").append(near[i].second) += '"';
+    for (auto const& [distance, k] : near) {
+        if (said.size() == 3 || distance > near[0].first + 1)
+            break;
+        if (std::ranges::find(said, k->row) != said.end())
+            continue;
+        hint.append(said.empty() ? "; the nearest: \"" : ", \"").append(k->name) += '"';
+        said.push_back(k->row);
+    }
     reject(function, what, "\"" + std::string(looked_at) + "\"", hint);
 }
 
@@ -372,7 +392,7 @@ Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flo
 inline constexpr std::string_view no_such_plan = "alphabar has no plan of it";
 /// Names that users know and that stand for no plan, the longer ones first.
 inline constexpr std::pair<std::string_view, std::string_view> names_without_plan[] = {
-    {"DPM adaptive", "its steps are found while it runs: call adaptive(path, x, noise, network, options)"},
+    {"DPM adaptive|dpm_ad", "its steps are found while it runs: call adaptive(path, x, noise, network, options)"},
     {"exp_heun_2_x0_sde", no_such_plan},
     {"gradient_estimation_cfg_pp", no_such_plan},
     {"heunpp2", no_such_plan},
@@ -399,13 +419,12 @@ struct name_lookup {
         return row_of(named_solvers<Path>(), plain, flow, static_cast<unsigned>(from));
     }
     template <class Row>
-    static std::vector<std::string> shown_names(std::vector<Row> const& rows)
+    static std::vector<known_name> known_names(std::vector<Row> const& rows)
     {
-        std::vector<std::string> all;
-        for (Row const& row : rows)
-            for (std::string_view name : names_of(row.names))
-                if (std::ranges::find(all, name) == all.end())
-                    all.emplace_back(name);
+        std::vector<known_name> all;
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            for (std::string_view name : names_of(rows[i].names))
+                all.push_back({std::string(name), {i, 0}});
         return all;
     }
     /// "DPM++ 2M Karras": the longest solver's name at its start whose rest is empty or a schedule.
@@ -414,26 +433,30 @@ struct name_lookup {
         std::string const plain = plain_name(name);
         for (std::size_t length = std::min<std::size_t>(plain.size(), 64); length > 0; --length)
             if (auto const* solver = solver_of(plain.substr(0, length), from)) {
-                if (length == plain.size())
+                if (length == plain.size() || plain.substr(length) == "automatic")
                     return {solver, nullptr};
                 if (auto const* schedule = schedule_of(plain.substr(length), from))
                     return {solver, schedule};
             }
         for (auto const& [other, why] : names_without_plan)
-            if (plain.starts_with(plain_name(other)))
-                reject("named_plan", "the sampler", "\"" + std::string(other) + "\"", why);
-        std::vector<std::string> const solvers = shown_names(named_solvers<Path>());
-        std::vector<std::string> known = solvers;
-        for (std::string const& solver : solvers)
-            for (std::string const& schedule : shown_names(named_schedules<Path>()))
-                known.push_back(solver + " " + schedule);
+            for (std::string_view each : names_of(other))
+                if (plain.starts_with(plain_name(each)))
+                    reject("named_plan", "the sampler", "\"" + std::string(each) + "\"", why);
+        if (schedule_of(plain, from))
+            reject("named_plan", "the sampler", "\"" + std::string(name) + "\"",
+                   "it is a schedule; name the sampler before it, as in \"DPM++ 2M Karras\"");
+        std::vector<known_name> known = known_names(named_solvers<Path>());
+        std::vector<known_name> const solvers = known, schedules = known_names(named_schedules<Path>());
+        for (auto const& [solver, row] : solvers)
+            for (auto const& [schedule, behind] : schedules)
+                known.push_back({solver + " " + schedule, {row.first, behind.first + 1}});
         unknown_name("named_plan", "the sampler", name, known);
     }
     static named_schedule<Path> const& schedule_named(std::string_view name, software from)
     {
         if (auto const* schedule = schedule_of(plain_name(name), from))
             return *schedule;
-        unknown_name("named_grid", "the schedule", name, shown_names(named_schedules<Path>()));
+        unknown_name("named_grid", "the schedule", name, known_names(named_schedules<Path>()));
     }
 };
 
