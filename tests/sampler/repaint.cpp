@@ -3,7 +3,14 @@
 
 #include <alphabar/backends/span.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/sampler/ddpm.hpp>
+#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/langevin.hpp>
+#include <alphabar/sampler/pndm.hpp>
+#include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sample.hpp>
+#include <alphabar/sampler/singlestep.hpp>
+#include <alphabar/sampler/unipc.hpp>
 #include <support/solver_test.hpp>
 
 #include <algorithm>
@@ -81,4 +88,97 @@ TEST_CASE("the known half is the data; the other half follows its conditional di
     };
     CHECK(deviation(12) < 0.05);
     CHECK(deviation(1) > 0.1); // without resampling the halves do not fit
+}
+
+namespace {
+
+/// Plans of every shape on this grid: one and several stages a step, memories, anchors, churn, noise of each kind.
+std::vector<plan> plans_of_every_shape(grid const& g)
+{
+    support::lambda_path const path{path_kind::variance_preserving};
+    return {ddim(g),
+            ddim(g, {.eta = 1.0}),
+            dpmpp_2m(g),
+            unipc(g),
+            dpm_singlestep(g, {.order = 3}),
+            runge_kutta(path, g, {.churn = {.amount = 4.0}}),
+            pndm(g),
+            ddpm(g, {.variance = ddpm_variance::learned_log}),
+            predictor_corrector(g, {.predictor = score_predictor::none})};
+}
+
+/// x with `data` known where the mask is 1, by a network that pulls to 0 in every head.
+void run_inpainting(plan const& p, std::vector<double>& x, std::vector<double> const& data,
+                    std::vector<double> const& mask, auto const& before, auto const& after)
+{
+    shape const s{{x.size(), 1}};
+    sample(
+        p, view(x, s), noise_stream{.seed = 5},
+        [&](auto const& input, double time, auto& output) {
+            before(input, time);
+            for (std::size_t i = 0; i < x.size(); ++i)
+                for (std::size_t head = 0; head < p.heads; ++head)
+                    output.data[p.heads * i + head] = 0.1 * input.data[i];
+        },
+        known(view(data, s), view(mask, s)), after);
+}
+
+} // namespace
+
+TEST_CASE("inpainting in any solver's plan: the known part has each level's mean and variance, and ends as it is")
+{
+    grid const g = support::grid_to_zero(path_kind::variance_preserving, 6, -2.0, 2.0);
+    std::size_t const n = 40000;
+    std::vector<double> const data(n, 0.7), mask(n, 1.0);
+    auto const distance = [](auto const& values, noise_level level) { // of mean and variance, in standard errors
+        double mean = 0, square = 0;
+        for (std::size_t i = 0; i < n; ++i)
+            mean += values[i] / n, square += values[i] * values[i] / n;
+        double const variance = level.sigma * level.sigma;
+        return std::max(std::abs(mean - level.alpha * 0.7) / (level.sigma / std::sqrt(n)),
+                        std::abs(square - mean * mean - variance) / (variance * std::sqrt(2.0 / n)));
+    };
+    for (plan const& whole : plans_of_every_shape(g)) {
+        plan const p = inpainted(whole, g);
+        std::vector<double> x(n);
+        draw_initial(p, noise_stream{.seed = 6}, view(x, {n, 1}));
+        std::size_t levels = 1; // seen so far
+        bool known_since = false;
+        run_inpainting(
+            p, x, data, mask,
+            [&](auto const& input, double lambda) { // after churn, too; not within a step
+                noise_level const level = support::level_at(path_kind::variance_preserving, lambda);
+                if (known_since)
+                    CHECK(distance(input.data, level) < 4.5);
+            },
+            [&](std::size_t stage, auto const& now) {
+                known_since = p.stages[stage].masked.has_value();
+                if (known_since && g.levels[levels].sigma > 0.0)
+                    CHECK(distance(now.data, g.levels[levels]) < 4.5);
+                levels += known_since;
+            });
+        CHECK(levels == g.levels.size());
+        CHECK(x == data);
+    }
+}
+
+TEST_CASE("inpainting changes nothing outside the mask, and cannot be of another grid")
+{
+    grid const g = support::grid_to_zero(path_kind::variance_preserving, 6, -2.0, 2.0);
+    std::size_t const n = 100;
+    std::vector<double> const data(n, 0.7), none(n, 0.0);
+    auto const nothing = [](auto const&...) {};
+    for (plan const& p : plans_of_every_shape(g)) {
+        std::vector<double> x(n), y;
+        draw_initial(p, noise_stream{.seed = 6}, view(x, {n, 1}));
+        y = x;
+        run_inpainting(inpainted(p, g), x, data, none, nothing, nothing);
+        run_inpainting(p, y, data, none, nothing, nothing);
+        CHECK(x == y);
+        CHECK_THROWS_AS(inpainted(plan_from(p, p.stages.size() - 1), g), std::invalid_argument);
+    }
+    plan without_jumps = repaint(g, {.jump_n_sample = 1});
+    without_jumps.stages.back().masked = row(d); // there it draws a z of no weight
+    without_jumps.stages.back().noise = stage::automatic;
+    CHECK(inpainted(ddim(g, {.eta = 1.0, .network_epsilon = true}), g) == without_jumps);
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -219,27 +220,30 @@ inline bool draws_noise(stage const& s)
 }
 
 /// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives
-/// it. 64 draws without a call between them count as one, so that no index comes twice (RePaint's jumps).
+/// it, or the next one that no other draw has. 64 draws without a call between them count as one, so that no index comes
+/// twice (RePaint's jumps).
 inline void number_draws(plan& p)
 {
     std::uint32_t calls = 0, draws = 0;
-    auto const count_draw = [&] {
+    std::set<std::uint32_t> taken;
+    for (stage const& s : p.stages)
+        taken.insert({s.churn_noise, s.noise});
+    auto const number = [&](std::uint32_t& index) {
+        if (index == stage::automatic) {
+            index = noise_index(calls, draws);
+            while (!taken.insert(index).second)
+                ++index;
+        }
         if (++draws == 64)
             ++calls, draws = 0;
     };
     for (stage& s : p.stages) {
-        if (s.churn && s.churn->add != 0.0) {
-            if (s.churn_noise == stage::automatic)
-                s.churn_noise = noise_index(calls, draws);
-            count_draw();
-        }
+        if (s.churn && s.churn->add != 0.0)
+            number(s.churn_noise);
         if (s.calls)
             ++calls, draws = 0;
-        if (draws_noise(s)) {
-            if (s.noise == stage::automatic)
-                s.noise = noise_index(calls, draws);
-            count_draw();
-        }
+        if (draws_noise(s))
+            number(s.noise);
     }
 }
 

@@ -1,10 +1,41 @@
 // SPDX-License-Identifier: MIT
-// RePaint: inpainting by an unconditional model, with jumps back to noise.
+// Inpainting by an unconditional model: in any solver's plan, and RePaint's with its jumps back to noise.
 #pragma once
 
 #include <alphabar/sampler/ddim.hpp>
 
 namespace alphabar {
+
+/// The known data at this level.
+inline row known_at(noise_level level) { return level.alpha * slots::d + level.sigma * slots::z; }
+
+/// Any solver's plan, made on `g`, for inpainting: where the mask is 1 the state at each level of the grid is the known
+/// data made noisy, alpha' d + sigma' z, with the z that the step draws or one of its own; at sigma' = 0 the data
+/// themselves. Levels between the grid's stay the solver's. Data and mask are `sample`'s. A run that begins in the middle
+/// is plan_from(inpainted(p, g), stage). Throws std::invalid_argument unless the plan has a step, or a stage, for each
+/// step of the grid. Source: Song et al. 2021, arXiv 2011.13456, appendix I.2; latent diffusion's samplers.
+inline plan inpainted(plan p, grid const& g)
+{
+    auto const ends = static_cast<std::size_t>(std::ranges::count(p.stages, true, &stage::ends_step));
+    bool const all = p.stages.size() == g.steps(); // each call of a singlestep method has its level
+    require(all || ends == g.steps(), "inpainted", "the plan's number of steps", ends, "it must be that of the grid");
+    number_draws(p); // what it draws already keeps its index
+    auto to = g.levels.begin();
+    std::vector<stage> stages;
+    for (stage& s : p.stages) {
+        stages.push_back(std::move(s));
+        if (!all && !stages.back().ends_step)
+            continue;
+        if (stages.back().spread || stages.back().langevin) { // whose z is not known, or which must be alone
+            bool const ended = std::exchange(stages.back().ends_step, false);
+            stages.push_back({.time = stages.back().time, .x = slots::x, .calls = false, .ends_step = ended});
+        }
+        stages.back().masked = known_at(*++to).pruned();
+    }
+    p.stages = std::move(stages);
+    number_draws(p);
+    return p;
+}
 
 struct repaint_options {
     network_form network{};
@@ -27,7 +58,7 @@ inline plan repaint_along(std::vector<grid_step> const& moves, repaint_options c
             return stage{.time = time, .x = keep * x + add * z, .calls = false};
         }
         stage s = ddim_stage(o.network, move, {.eta = o.eta, .network_epsilon = true});
-        s.masked = to.alpha * d + to.sigma * z;
+        s.masked = known_at(to);
         return s;
     });
 }
