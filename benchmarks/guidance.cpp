@@ -8,12 +8,11 @@
 #include <alphabar/core/aligned.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
-#include <alphabar/guidance/compositional.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/magnitude_aware.hpp>
-#include <alphabar/guidance/perturbed.hpp>
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/tangential.hpp>
+#include <alphabar/guidance/weighted.hpp>
 #include <alphabar/guidance/zero_star.hpp>
 
 #include <algorithm>
@@ -114,17 +113,17 @@ int main()
     std::printf("%-34s %6s %9s %9s %7s\n", "", "", "us", "us", "");
     measure<2>("classifier_free", ab::classifier_free{}, 1);
     measure<2>("classifier_free, a scale a sample", ab::classifier_free{scales}, 1);
-    measure<3>("perturbed (PAG, SLG, SEG)", ab::perturbed{}, 1);
-    measure<3>("two_condition", ab::two_condition{}, 1);
-    measure<4>("multimodal (LTX-2)", ab::multimodal{3.0, 1.0, 3.0}, 1);
-    measure<4>("compositional, 3 conditions", ab::compositional{3.0, 2.0, 1.0}, 1);
+    measure<3>("perturbed (PAG, SLG, SEG)", ab::perturbed(), 1);
+    measure<3>("two_condition", ab::two_condition(), 1);
+    measure<4>("multimodal (LTX-2)", ab::multimodal(3.0, 1.0, 3.0), 1);
+    measure<4>("compositional, 3 conditions", ab::compositional(3.0, 2.0, 1.0), 1);
     measure<2>("rescaled classifier_free", ab::rescaled{ab::classifier_free{}}, 2);
     measure<2>("zero_star", ab::zero_star{}, 2);
     measure<2>("tangential", ab::tangential{}, 2);
     measure<2>("magnitude_aware", ab::magnitude_aware{}, 2);
     measure<2>("adaptive_projected", ab::adaptive_projected{.radius = 15}, 2);
     measure<2, true>("adaptive_projected, momentum", ab::adaptive_projected{.radius = 15, .momentum = -0.5}, 2);
-    measure<3>("rescaled perturbed", ab::rescaled{ab::perturbed{}}, 2);
+    measure<3>("rescaled perturbed", ab::rescaled{ab::perturbed()}, 2);
     measure<2>("frequency_decoupled, 3 levels",
                ab::frequency_decoupled{{{.scale = 8.0}, {.scale = 4.0}, {.scale = 2.0}}}, 2);
 }

@@ -6,6 +6,7 @@
 
 #include <alphabar/backends/span.hpp>
 #include <alphabar/grid/sigmas.hpp>
+#include <alphabar/guidance/classifier.hpp>
 #include <alphabar/process/ddim_sample.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/p_sample.hpp>
@@ -267,7 +268,7 @@ array predicted_x_0(reverse_case& c)
     c.with_model(
         [&](auto const& model) { ab::predict_x_0(c.diffusion(), model, c.of(c.x), c.times(), c.of(F), c.of(x_0)); });
     if (c.conditional())
-        ab::condition_score(c.diffusion(), c.of(x_0), c.times(), c.of(g), c.of(x_0));
+        ab::classifier_guide(c.diffusion(), ab::prediction::x_0, 1.0, c.times(), c.of(x_0), c.of(g), c.of(x_0));
     return x_0;
 }
 

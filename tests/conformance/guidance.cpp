@@ -9,9 +9,9 @@
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/magnitude_aware.hpp>
-#include <alphabar/guidance/perturbed.hpp>
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/tangential.hpp>
+#include <alphabar/guidance/weighted.hpp>
 #include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>
@@ -82,13 +82,11 @@ struct guider_case {
     ab::shape shape;
     arguments given;
     ab::step_window window;
-    ab::guidance_form form;
-    double phi;
+    bool excess;
 
     explicit guider_case(verdict& of)
         : v(of), shape(shape_of(of.given())), given(at(of.given(), "arguments")),
-          window{given.get("start", 0.0), given.get("stop", 1.0)},
-          form(given.get("use_original_formulation", false) ? ab::guidance_form::excess : ab::guidance_form::scale)
+          window{given.get("start", 0.0), given.get("stop", 1.0)}, excess(given.get("use_original_formulation", false))
     {
         if (!given.get("enabled", true))
             window.stop = window.start;
@@ -97,10 +95,11 @@ struct guider_case {
     double scale(char const* name, double otherwise)
     {
         double const w = given.get(name, otherwise);
-        if (ab::excess(form, w) == 0) // diffusers then takes c, whatever the rule
+        if (w == (excess ? 0 : 1)) // diffusers then takes c, whatever the rule
             window.stop = window.start;
-        return w;
+        return counted(w);
     }
+    double counted(double w) const { return excess ? w + 1 : w; }
     double rescale() { return given.get("guidance_rescale", 0.0); }
 
     template <class Guide>
@@ -130,7 +129,7 @@ struct guider_case {
 /// diffusers' options of adaptive projected guidance; where r is 0 there is no radius.
 ab::adaptive_projected projected(guider_case& c, double radius, double eta)
 {
-    ab::adaptive_projected rule{.eta = c.given.get("eta", eta), .form = c.form, .from_u = true};
+    ab::adaptive_projected rule{.eta = c.given.get("eta", eta), .from_u = !c.excess};
     radius = c.given.get("adaptive_projected_guidance_rescale", radius);
     rule.radius = radius > 0 ? radius : std::numeric_limits<double>::infinity();
     return rule;
@@ -149,11 +148,8 @@ void run_with_momentum(guider_case& c, Rule const& rule)
     array average(c.shape.size());
     c.each_step([&](ab::guidance_point const& point, array& out, predictions const& p) {
         auto const to = ab::view(out, c.shape), memory = ab::view(average, c.shape);
-        if (c.window(point))
-            ab::guide(ab::rescaled{rule, part}, point, std::tie(to, memory), ab::view(p.c, c.shape),
-                      ab::view(p.u, c.shape));
-        else
-            out = p.c;
+        ab::guide(ab::rescaled{ab::within{rule, c.window}, part}, point, std::tie(to, memory), ab::view(p.c, c.shape),
+                  ab::view(p.u, c.shape));
     });
 }
 
@@ -165,16 +161,10 @@ void perturbed(guider_case& c, char const* scale, char const* start, char const*
     double const begin = c.given.get(start, smoothed ? 0.0 : 0.01), end = c.given.get(stop, usual_stop);
     c.each_step([&](ab::guidance_point const& point, array& out, predictions const& p) {
         double const n = static_cast<double>(point.steps);
-        bool const plain = c.window(point) && ab::excess(c.form, w) != 0;
-        bool const third =
-            ab::step_window{(std::floor(begin * n) + 1) / n, std::max(end, (std::floor(begin * n) + 1) / n)}(point);
-        ab::perturbed rule{.scale = w, .perturbed_scale = s, .form = c.form};
-        if (!plain) {
-            rule.window.stop = 0;
-            rule.perturbed_scale = c.form == ab::guidance_form::scale ? s - 1 : s;
-        }
-        if (!third)
-            rule.perturbed_window.stop = 0;
+        bool const plain = c.window(point) && c.counted(w) != 1;
+        double const first = (std::floor(begin * n) + 1) / n;
+        auto const rule = ab::perturbed(c.counted(w), plain || c.excess ? s : s - 1, {0, plain ? 1.0 : 0.0},
+                                        {first, std::max(end, first)});
         ab::guide(ab::rescaled{rule, part}, point, ab::view(out, c.shape), ab::view(p.c, c.shape),
                   ab::view(p.u, c.shape), ab::view(smoothed ? p.smoothed : p.skipped, c.shape));
     });
@@ -186,11 +176,11 @@ void frequency_decoupled(guider_case& c)
     std::size_t const n = scales.size();
     array const parallel = c.given.each("parallel_weights", n, 1.0), phi = c.given.each("guidance_rescale", n, 0.0);
     ab::frequency_decoupled rule{.levels = {},
-                                 .form = c.form,
                                  .rescale_image = c.given.get<std::string>("guidance_rescale_space", "data") == "data",
-                                 .from_u = true};
+                                 .from_u = !c.excess};
     for (std::size_t l = 0; l < n; ++l)
-        rule.levels.push_back({.scale = scales[l], .parallel = parallel[l], .rescale = phi[l], .window = c.window});
+        rule.levels.push_back(
+            {.scale = c.counted(scales[l]), .parallel = parallel[l], .rescale = phi[l], .window = c.window});
     c.each_step([&](ab::guidance_point const& point, array& out, predictions const& p) {
         ab::guide(rule, point, ab::view(out, c.shape), ab::view(p.c, c.shape), ab::view(p.u, c.shape));
     });
@@ -200,20 +190,18 @@ void diffusers(verdict& v)
 {
     using maker = void (*)(guider_case&);
     static std::map<std::string, maker> const makers = {
-        {"ClassifierFreeGuidance",
-         [](guider_case& c) { c.run(ab::classifier_free{c.scale("guidance_scale", 7.5), c.form}); }},
-        {"AutoGuidance", [](guider_case& c) { c.run(ab::autoguidance{c.scale("guidance_scale", 7.5), c.form}); }},
+        {"ClassifierFreeGuidance", [](guider_case& c) { c.run(ab::classifier_free{c.scale("guidance_scale", 7.5)}); }},
+        {"AutoGuidance", [](guider_case& c) { c.run(ab::autoguidance{c.scale("guidance_scale", 7.5)}); }},
         {"ClassifierFreeZeroStarGuidance",
          [](guider_case& c) {
-             c.run(
-                 ab::zero_star{c.scale("guidance_scale", 7.5), c.given.get<std::size_t>("zero_init_steps", 1), c.form});
+             c.run(ab::zero_star{c.scale("guidance_scale", 7.5), c.given.get<std::size_t>("zero_init_steps", 1)});
          }},
         {"MagnitudeAwareGuidance",
          [](guider_case& c) {
-             c.run(ab::magnitude_aware{c.scale("guidance_scale", 10.0), c.given.get("alpha", 8.0), c.form});
+             c.run(ab::magnitude_aware{c.scale("guidance_scale", 10.0), c.given.get("alpha", 8.0)});
          }},
         {"TangentialClassifierFreeGuidance",
-         [](guider_case& c) { c.run(ab::tangential{c.scale("guidance_scale", 7.5), c.form}); }},
+         [](guider_case& c) { c.run(ab::tangential{c.scale("guidance_scale", 7.5)}); }},
         {"AdaptiveProjectedGuidance",
          [](guider_case& c) {
              ab::adaptive_projected rule = projected(c, 15.0, 1.0);
@@ -223,12 +211,13 @@ void diffusers(verdict& v)
          }},
         {"AdaptiveProjectedMixGuidance",
          [](guider_case& c) {
-             ab::adaptive_projected_mix mix{.rule = projected(c, 10.0, 0.0)};
-             mix.rule.scale = c.given.get("adaptive_projected_guidance_scale", 10.0);
-             mix.rule.momentum = c.given.get("adaptive_projected_guidance_momentum", -0.5);
-             mix.scale = c.scale("guidance_scale", 3.5);
-             mix.last_plain = c.given.get<std::size_t>("adaptive_projected_guidance_start_step", 5);
-             run_with_momentum(c, mix);
+             ab::adaptive_projected rule = projected(c, 10.0, 0.0);
+             rule.scale = c.counted(c.given.get("adaptive_projected_guidance_scale", 10.0));
+             rule.momentum = c.given.get("adaptive_projected_guidance_momentum", -0.5);
+             ab::classifier_free const plain{c.scale("guidance_scale", 3.5)};
+             auto const last_plain = c.given.get<std::size_t>("adaptive_projected_guidance_start_step", 5);
+             auto const first_steps = [=](ab::guidance_point const& p) { return p.step <= last_plain; };
+             run_with_momentum(c, ab::within{plain, first_steps, rule});
          }},
         {"PerturbedAttentionGuidance",
          [](guider_case& c) {
@@ -246,8 +235,8 @@ void diffusers(verdict& v)
          }},
         {"LTX2Guidance",
          [](guider_case& c) {
-             ab::multimodal const rule{c.given.get("guidance_scale", 1.0), c.given.get("stg_scale", 0.0),
-                                       c.given.get("modality_scale", 1.0)};
+             auto const rule = ab::multimodal(c.given.get("guidance_scale", 1.0), c.given.get("stg_scale", 0.0),
+                                              c.given.get("modality_scale", 1.0));
              double const part = c.rescale();
              c.each_step([&](ab::guidance_point const& point, array& out, predictions const& p) {
                  ab::guide(ab::rescaled{ab::within{rule, c.window}, part}, point, ab::view(out, c.shape),

@@ -2,6 +2,7 @@
 #include <alphabar/guidance/adaptive_projected.hpp>
 
 #include <alphabar/guidance/classifier_free.hpp>
+#include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/rescale.hpp>
 #include <support/guided.hpp>
 
@@ -16,9 +17,7 @@ using support::guided, support::prediction, support::dot, support::error, suppor
 TEST_CASE("eta = 1 without radius and momentum is classifier-free guidance")
 {
     auto const c = prediction(0, 2, 60), u = prediction(1, 2, 60);
-    for (auto const form : {ab::guidance_form::scale, ab::guidance_form::excess})
-        CHECK(guided(ab::adaptive_projected{.scale = 7.5, .eta = 1, .form = form}, 2, c, u) ==
-              guided(ab::classifier_free{7.5, form}, 2, c, u));
+    CHECK(guided(ab::adaptive_projected{.scale = 7.5, .eta = 1}, 2, c, u) == guided(ab::classifier_free{7.5}, 2, c, u));
     CHECK(error(guided(ab::adaptive_projected{.scale = 7.5, .eta = 1, .from_u = true}, 2, c, u),
                 guided(ab::classifier_free{7.5}, 2, c, u)) < 1e-14);
     CHECK(guided(ab::adaptive_projected{.scale = 1.0}, 2, c, u) == c);
@@ -73,15 +72,33 @@ TEST_CASE("momentum under rescaling")
 
 TEST_CASE("the mixture: plain guidance first, while the momentum runs")
 {
-    ab::adaptive_projected_mix const mix{.rule = {.scale = 6.0, .momentum = -0.5}, .scale = 3.0, .last_plain = 1};
+    ab::within const mix{ab::classifier_free{3.0}, ab::step_window{0, 0.5},
+                         ab::adaptive_projected{.scale = 6.0, .momentum = -0.5}};
     std::vector<double> average(60), same(60), out(60), want(60);
     for (std::size_t k = 0; k < 4; ++k) {
         auto const c = prediction(static_cast<int>(k), 1, 60), u = prediction(9, 1, 60);
         ab::guide(mix, {.step = k, .steps = 4}, std::tie(out, average), c, u);
-        ab::guide(mix.rule, std::tie(want, same), c, u);
+        ab::guide(mix.otherwise, std::tie(want, same), c, u);
         CHECK(average == same);
         CHECK(out == (k <= 1 ? guided(ab::classifier_free{3.0}, 1, c, u) : want));
     }
+}
+
+TEST_CASE("the average rests where u does not count")
+{
+    auto const c = prediction(0, 1, 60), u = prediction(1, 1, 60);
+    std::vector<double> average = prediction(2, 1, 60), out(60);
+    auto const before = average;
+    ab::adaptive_projected const rule{.momentum = -0.5};
+    ab::within const later{rule, ab::step_window{0.5, 1}};
+    ab::guide(later, {.step = 1, .steps = 4}, std::tie(out, average), c, u);
+    CHECK(out == c);
+    CHECK(average == before);
+    ab::guide(ab::adaptive_projected{.scale = 1, .momentum = -0.5}, std::tie(out, average), c, u);
+    CHECK(out == c);
+    CHECK(average == before);
+    ab::guide(later, {.step = 2, .steps = 4}, std::tie(out, average), c, u);
+    CHECK(error(average, mixed(1, mixed(1, c, -1, u), -0.5, before)) < 1e-15);
 }
 
 TEST_CASE("bad options")
@@ -89,8 +106,11 @@ TEST_CASE("bad options")
     auto const c = prediction(0, 1, 6), u = prediction(1, 1, 6);
     for (double const bad : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()})
         CHECK_THROWS_AS(guided(ab::adaptive_projected{.radius = bad}, 1, c, u), std::invalid_argument);
-    CHECK_THROWS_AS(guided(ab::adaptive_projected{.eta = std::numeric_limits<double>::infinity()}, 1, c, u),
-                    std::invalid_argument);
+    CHECK_THROWS_WITH_AS(guided(ab::adaptive_projected{.eta = std::numeric_limits<double>::infinity()}, 1, c, u),
+                         "alphabar::adaptive_projected: eta is inf; it must be finite", std::invalid_argument);
+    std::vector<double> out(6), average(6);
+    CHECK_THROWS_WITH_AS(ab::guide(ab::adaptive_projected{.momentum = 2}, std::tie(out, average), c, u),
+                         "alphabar::adaptive_projected: momentum is 2; it must lie in (-1, 1)", std::invalid_argument);
     CHECK_THROWS_WITH_AS(guided(ab::adaptive_projected{.momentum = 0.5}, 1, c, u),
                          doctest::Contains("std::tie(out, average)"), std::invalid_argument);
 }

@@ -72,6 +72,22 @@ TEST_CASE("scales for each sample, rescaling, in place, float")
     CHECK(error({out.begin(), out.end()}, rescaled) < 1e-5);
 }
 
+TEST_CASE("in a window, outside it another rule")
+{
+    auto const c = prediction(0, 2, 384), u = prediction(1, 2, 384);
+    ab::frequency_decoupled const rule{{{.scale = 3.0}, {.scale = 6.0}}};
+    ab::guidance_point const early{.step = 0, .steps = 2}, late{.step = 1, .steps = 2};
+    CHECK(of_images(ab::within{rule, ab::step_window{0.5, 1}}, c, u, early) == c);
+    CHECK(of_images(ab::within{rule, ab::step_window{0.5, 1}}, c, u, late) == of_images(rule, c, u));
+    ab::within const other{rule, ab::step_window{0, 0.5}, ab::classifier_free{2.0}};
+    CHECK(of_images(other, c, u, early) == of_images(rule, c, u));
+    CHECK(of_images(other, c, u, late) == support::guided(ab::classifier_free{2.0}, 2, c, u));
+    CHECK(of_images(ab::varying{[](auto const& p) {
+                        return ab::frequency_decoupled{{{.scale = 3.0}, {.scale = 6.0 * static_cast<double>(p.step)}}};
+                    }},
+                    c, u, late) == of_images(rule, c, u));
+}
+
 TEST_CASE("bad images and levels")
 {
     auto const c = prediction(0, 2, 384);

@@ -2,6 +2,7 @@
 #include <alphabar/guidance/interval.hpp>
 
 #include <alphabar/guidance/classifier_free.hpp>
+#include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/tangential.hpp>
 #include <alphabar/schedule/paths.hpp>
 #include <support/guided.hpp>
@@ -54,4 +55,33 @@ TEST_CASE("outside its window a rule gives the first prediction, bit by bit")
     };
     check(ab::classifier_free{3.0});
     check(ab::tangential{3.0});
+}
+
+TEST_CASE("another rule outside the window")
+{
+    auto const c = prediction(0, 2, 9), u = prediction(1, 2, 9);
+    auto const check = [&](auto const& inside, auto const& outside) {
+        ab::within const both{inside, ab::step_window{0.5, 1}, outside};
+        CHECK(guided(both, {.step = 4, .steps = 10}, 2, c, u) == guided(outside, 2, c, u));
+        CHECK(guided(both, {.step = 5, .steps = 10}, 2, c, u) == guided(inside, 2, c, u));
+    };
+    check(ab::classifier_free{3.0}, ab::classifier_free{2.0});
+    check(ab::classifier_free{3.0}, ab::tangential{2.0});
+    check(ab::tangential{3.0}, ab::unguided{});
+    check(ab::rescaled{ab::classifier_free{3.0}}, ab::tangential{2.0});
+}
+
+TEST_CASE("a rule for each step, time and sample")
+{
+    auto const c = prediction(0, 3, 9), u = prediction(1, 3, 9);
+    ab::guidance_point const at{.step = 3, .steps = 10, .time = 400};
+    auto const check = [&](auto make, std::vector<double> const& want) {
+        CHECK(guided(ab::varying{make}, at, 3, c, u) == want);
+    };
+    check([](ab::guidance_point const& p) { return ab::classifier_free{static_cast<double>(p.step)}; },
+          guided(ab::classifier_free{3.0}, 3, c, u));
+    check([](ab::guidance_point const& p) { return ab::tangential{p.time / 100}; },
+          guided(ab::tangential{4.0}, 3, c, u));
+    check([](ab::guidance_point const& p) { return ab::classifier_free{1.0 + static_cast<double>(p.row)}; },
+          guided(ab::classifier_free{std::vector<double>{1, 2, 3}}, 3, c, u));
 }

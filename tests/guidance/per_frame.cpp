@@ -40,7 +40,8 @@ TEST_CASE("frames are samples")
 {
     auto const c = support::prediction(0, 4, 6), u = support::prediction(1, 4, 6);
     auto const scales = ab::linear_frame_scales(4, 1, 4);
-    auto const got = support::guided(ab::classifier_free{scales}, 4, c, u);
+    ab::classifier_free const rule{ab::linear_frame_scales(4, 1, 4)}; // of a temporary
+    auto const got = support::guided(rule, 4, c, u);
     for (std::size_t i = 0; i < got.size(); ++i)
         CHECK(got[i] == doctest::Approx(u[i] + scales[i / 6] * (c[i] - u[i])).epsilon(1e-13));
 }

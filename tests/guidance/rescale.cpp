@@ -2,7 +2,7 @@
 #include <alphabar/guidance/rescale.hpp>
 
 #include <alphabar/guidance/classifier_free.hpp>
-#include <alphabar/guidance/perturbed.hpp>
+#include <alphabar/guidance/weighted.hpp>
 #include <support/guided.hpp>
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ TEST_CASE("phi = 1 gives the standard deviation of c, phi in between the mixture
     auto in_place = g;
     ab::guide(ab::rescaled{ab::classifier_free{0.0}, 0.7}, in_place, c, in_place);
     CHECK(error(in_place, mixed(factor, g, 0, c)) < 1e-13);
-    ab::perturbed const three{7.5, 3.0};
+    auto const three = ab::perturbed(7.5, 3.0);
     CHECK(deviation(guided(ab::rescaled{three, 1.0}, 1, c, u, p)) == doctest::Approx(deviation(c)).epsilon(1e-12));
     // nothing to do
     CHECK(guided(ab::rescaled{ab::classifier_free{1.0}, 0.7}, 1, c, u) == c);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <alphabar/backends/span.hpp>
+#include <alphabar/guidance/classifier.hpp>
 #include <alphabar/process/p_sample.hpp>
 #include <alphabar/process/posterior.hpp>
 #include <alphabar/schedule/rescale.hpp>
@@ -156,7 +157,7 @@ TEST_CASE("a classifier moves the mean by variance times gradient")
         CHECK(guided[i] - sample[i] == doctest::Approx(of[i / 12].variance * g[i]).epsilon(1e-9));
     // the score form is exact: with eps' = eps - sigma g, x = alpha x_0' + sigma eps'
     std::vector<double> shifted(48);
-    ab::condition_score(e.diffusion, seen(clean), e.t, seen(g), seen(shifted));
+    ab::classifier_guide(e.diffusion, ab::prediction::x_0, 1.0, e.t, seen(clean), seen(g), seen(shifted));
     for (std::size_t i = 0; i < 48; ++i) {
         auto const [alpha, sigma] = e.diffusion.level(e.t[i / 12]);
         double const eps = (e.x[i] - alpha * clean[i]) / sigma - sigma * g[i];

@@ -7,8 +7,10 @@
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/interval.hpp>
-#include <alphabar/guidance/perturbed.hpp>
+#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/rescale.hpp>
+#include <alphabar/guidance/tangential.hpp>
+#include <alphabar/guidance/weighted.hpp>
 #include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/sample.hpp>
@@ -109,9 +111,28 @@ TEST_CASE("as guidance by hand, run after run")
     check(ab::rescaled{ab::classifier_free{3.0}, 0.7}, c, u);
     check(ab::zero_star{3.0, 2}, c, u);
     check(ab::adaptive_projected{.scale = 3.0, .radius = 2.0, .momentum = -0.5}, c, u);
-    check(ab::rescaled{ab::adaptive_projected_mix{.rule = {.momentum = -0.3}, .last_plain = 1}, 0.5}, c, u);
-    check(ab::perturbed{3.0, 2.0, {0, 0.5}, {0.2, 0.7}}, c, u, p);
-    check(ab::frequency_decoupled{{{.scale = 3.0}, {.scale = 2.0, .parallel = 0.5}}}, c, u);
+    check(ab::rescaled{ab::within{ab::classifier_free{3.5}, ab::step_window{0, 0.4},
+                                  ab::adaptive_projected{.momentum = -0.3}},
+                       0.5},
+          c, u);
+    check(ab::perturbed(3.0, 2.0, {0, 0.5}, {0.2, 0.7}), c, u, p);
+    ab::frequency_decoupled const bands{{{.scale = 3.0}, {.scale = 2.0, .parallel = 0.5}}};
+    check(bands, c, u);
+    ab::step_window const middle{0.2, 0.7};
+    check(ab::within{bands, middle, ab::classifier_free{2.0}}, c, u);
+    check(ab::within{ab::classifier_free{2.0}, middle, bands}, c, u);
+    check(ab::within{ab::adaptive_projected{.momentum = -0.5}, middle}, c, u); // the average rests outside
+    check(ab::within{ab::rescaled{ab::tangential{3.0}}, middle, ab::adaptive_projected{.eta = 0.4}}, c, u);
+    check(ab::within{ab::classifier_free{2.0}, middle, ab::perturbed(3.0, 2.0)}, c, u, p);
+    auto const rising = [](ab::guidance_point const& at) {
+        return 1 + 3.0 * static_cast<double>(at.step) / static_cast<double>(at.steps);
+    };
+    check(ab::varying{[&](auto const& at) { return ab::classifier_free{rising(at)}; }}, c, u);
+    check(ab::varying{[&](auto const& at) { return ab::perturbed(3.0, rising(at)); }}, c, u, p);
+    check(ab::rescaled{ab::varying{
+              [&](auto const& at) { return ab::adaptive_projected{.scale = rising(at), .momentum = -0.2}; }}},
+          c, u);
+    check(ab::varying{[&](auto const& at) { return ab::frequency_decoupled{{{rising(at)}, {2.0}}}; }}, c, u);
 }
 
 TEST_CASE("no momentum in an adaptive_projected is as by hand, too")
@@ -156,8 +177,23 @@ TEST_CASE("a network whose prediction has no weight is not called")
     CHECK(calls_of(ab::within{ab::classifier_free{3.0}, ab::level_window{&path, 0.3, 1.0001}}, 0.6, 0.4) ==
           counts{10, 3, 0});
     CHECK(calls_of(ab::zero_star{3.0, 4}, 0.6, 0.4) == counts{10, 6, 0});
-    CHECK(calls_of(ab::perturbed{3.0, 2.0, {0, 0.5}, {0.2, 0.3}}, 0.6, 0.4, 0.5) == counts{10, 5, 1});
-    CHECK(calls_of(ab::perturbed{1.0, 2.0}, 0.6, 0.4, 0.5) == counts{10, 0, 10});
+    CHECK(calls_of(ab::zero_star{1.0, 4}, 0.6, 0.4) == counts{10, 0, 0});
+    CHECK(calls_of(ab::magnitude_aware{1.0}, 0.6, 0.4) == counts{10, 0, 0});
+    CHECK(calls_of(ab::tangential{1.0}, 0.6, 0.4) == counts{10, 0, 0});
+    CHECK(calls_of(ab::rescaled{ab::tangential{1.0}}, 0.6, 0.4) == counts{10, 0, 0});
+    CHECK(calls_of(ab::adaptive_projected{.scale = 1.0, .radius = 2.0, .momentum = -0.5}, 0.6, 0.4) ==
+          counts{10, 0, 0});
+    CHECK(calls_of(ab::adaptive_projected{.scale = 1.0, .radius = 2.0, .from_u = true}, 0.6, 0.4) ==
+          counts{10, 10, 0}); // u + what the radius leaves
+    CHECK(calls_of(ab::frequency_decoupled{{{.scale = 1.0}, {.scale = 1.0}}}, 0.6, 0.4) == counts{10, 0, 0});
+    CHECK(calls_of(ab::within{ab::frequency_decoupled{{{.scale = 2.0}}}, ab::step_window{0.2, 0.5}}, 0.6, 0.4) ==
+          counts{10, 3, 0});
+    CHECK(calls_of(ab::varying{[](auto const& at) { return ab::classifier_free{at.time > 0.55 ? 3.0 : 1.0}; }}, 0.6,
+                   0.4) == counts{10, 5, 0});
+    CHECK(calls_of(ab::within{ab::perturbed(3.0, 2.0), ab::step_window{0, 0.2}, ab::classifier_free{2.0}}, 0.6, 0.4,
+                   0.5) == counts{10, 10, 2});
+    CHECK(calls_of(ab::perturbed(3.0, 2.0, {0, 0.5}, {0.2, 0.3}), 0.6, 0.4, 0.5) == counts{10, 5, 1});
+    CHECK(calls_of(ab::perturbed(1.0, 2.0), 0.6, 0.4, 0.5) == counts{10, 0, 10});
     std::vector<double> const scales{1.0, 2.0}; // one sample needs it
     CHECK(calls_of(ab::classifier_free{scales}, 0.6, 0.4) == counts{10, 10, 0});
     CHECK(calls_of(ab::frequency_decoupled{{{.window = {0, 0.5}}, {.window = {0.4, 0.8}}}}, 0.6, 0.4) ==

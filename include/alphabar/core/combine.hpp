@@ -25,6 +25,16 @@ template <std::size_t K>
 struct combination {
     double c = 1.0;
     std::array<double, K> d{};
+
+    /// The same of more tensors, whose weights are 0.
+    template <std::size_t L>
+        requires(L > K)
+    constexpr explicit operator combination<L>() const
+    {
+        combination<L> wider{c};
+        std::ranges::copy(d, wider.d.begin());
+        return wider;
+    }
 };
 
 /// The inner products of C, D_1, ..., D_K over a sample.
@@ -36,6 +46,13 @@ struct inner_products {
     double dot(std::size_t i, std::size_t j) const
     {
         return values[std::max(i, j) * (std::max(i, j) + 1) / 2 + std::min(i, j)];
+    }
+    /// Those of C, D_1, ..., D_L alone.
+    template <std::size_t L>
+        requires(L < K)
+    operator inner_products<L>() const
+    {
+        return {values};
     }
 };
 

@@ -10,8 +10,8 @@
 namespace alphabar {
 
 /// out = the prediction with epsilon - s sigma G in place of epsilon, G the gradient of log p(y | x_t) at x_t. For
-/// epsilon this is F - s sigma G, for x_0 F + s sigma^2 / alpha G. Source: Dhariwal & Nichol 2021, arXiv 2105.05233,
-/// algorithm 2.
+/// epsilon this is F - s sigma G, for x_0 F + s sigma^2 / alpha G: at scale 1 guided-diffusion's condition_score, whose
+/// mean is then q_posterior's. Source: Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2.
 ///
 /// Shapes: all [batch, ...]; times: one number, or one a sample; `out` may be an input. Throws std::invalid_argument,
 /// before anything is written, where epsilon does not determine the prediction (alpha = 0), and for bad times, shapes
@@ -23,7 +23,8 @@ void classifier_guide(Path const& path, prediction kind, per_sample const& scale
     std::vector<pair_formula<compute_t<value_t<Out>>>> formulas;
     guidance_point at{.batch = traits_of<F>::shape(output).batch()};
     for (noise_level const& level : levels_at(path, times, at.batch, "classifier_guide")) {
-        double const factor = convert_prediction(prediction::epsilon, kind, level).other * level.sigma * scale(at);
+        double const factor =
+            convert_prediction(prediction::epsilon, kind, level).other * level.sigma * scale(at, "classifier_guide");
         require(std::isfinite(factor), "classifier_guide", "the prediction", name_of(kind), "it has no epsilon here");
         formulas.emplace_back(pair_map{1.0, -factor});
         ++at.row;

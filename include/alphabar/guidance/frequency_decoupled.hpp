@@ -30,20 +30,24 @@ struct frequency_level {
 /// `guide` does.
 struct frequency_decoupled {
     std::vector<frequency_level> levels;
-    guidance_form form = guidance_form::scale;
     bool rescale_image = true;
     bool from_u = false; ///< diffusers' form where parallel is not 1, as in adaptive_projected
 
     /// Whether u counts.
     combination<1> weights(guidance_point const& p) const
     {
-        return {1.0, {std::ranges::any_of(levels, [&](auto const& level) { return level.window(p); }) ? 1.0 : 0.0}};
+        auto const counts = [&](frequency_level const& level) {
+            return level.window(p) && (level.scale(p, "frequency_decoupled") != 1 || (from_u && level.parallel != 1));
+        };
+        return {1.0, {levels.empty() || std::ranges::any_of(levels, counts) ? 1.0 : 0.0}};
     }
     template <class Out, tensor C, tensor U>
     void combine(guidance_point const& at, Out&& out, C const& c, U const& u) const
     {
         using T = compute_t<value_t<Out>>;
-        static_assert(traits_of<C>::order == storage_order::row_major && detail::expect_host_memory<C>());
+        static_assert(traits_of<C>::order == storage_order::row_major,
+                      "alphabar: frequency_decoupled reads images in row-major order; show them as a tensor_view");
+        static_assert(detail::expect_host_memory<C>());
         shape const s = traits_of<C>::shape(c);
         detail::require_call("frequency_decoupled", s, std::tie(out), c, u);
         std::size_t const count = levels.size(), part = count > 0 && count <= 32 ? std::size_t{1} << (count - 1) : 0;
@@ -62,7 +66,7 @@ struct frequency_decoupled {
             shape const size{s[0], s[1], s[2] >> l, s[3] >> l};
             auto const band = view(of_c[l], size);
             auto const& [scale, parallel, phi, window] = levels[l];
-            adaptive_projected const rule{.scale = scale, .eta = parallel, .form = form, .from_u = from_u};
+            adaptive_projected const rule{.scale = scale, .eta = parallel, .from_u = from_u};
             guide(rescaled{within{rule, window}, rescale_image ? 0.0 : phi}, at, band, band, view(of_u[l], size));
         }
         image = from_laplacian_pyramid(std::move(of_c), s[2], s[3]);

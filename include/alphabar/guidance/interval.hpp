@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Guidance in a part of the steps or of the noise levels only.
+// Guidance in a part of the steps or of the noise levels only, or with other parameters at each.
 #pragma once
 
 #include <alphabar/guidance/guide.hpp>
@@ -36,19 +36,55 @@ struct level_window {
 template <class Path>
 level_window(Path const*, double = 0.0, double = 0.0) -> level_window<Path>;
 
-/// `rule` where window(point) holds, elsewhere the first prediction alone: `guided` then calls no other network.
-template <class Rule, class Window>
+/// `rule` where window(point) holds, elsewhere `otherwise`: the first prediction alone as a rule, and `guided` then calls
+/// no other network. A momentum is that of `rule`, or of `otherwise` where `rule` has none.
+template <class Rule, class Window, class Otherwise = unguided>
 struct within {
     Rule rule;
     Window window;
+    Otherwise otherwise{};
 
-    template <class... Products>
-    auto weights(guidance_point const& p, Products const&... m) const -> decltype(rule.weights(p, m...))
+    template <class... M>
+        requires(detail::weighable<Rule, M...> && detail::weighable<Otherwise, M...> &&
+                 (detail::weighs<Rule, M...> || detail::weighs<Otherwise, M...>))
+    auto weights(guidance_point const& p, M const&... m) const
     {
-        return window(p) ? rule.weights(p, m...) : decltype(rule.weights(p, m...)){};
+        using A = decltype(detail::weights_of(rule, p, m...));
+        using B = decltype(detail::weights_of(otherwise, p, m...));
+        using both = std::conditional_t<(sizeof(A) < sizeof(B)), B, A>;
+        return window(p) ? both(detail::weights_of(rule, p, m...)) : both(detail::weights_of(otherwise, p, m...));
+    }
+    template <class Out, class... P>
+        requires(detail::combines<Rule, Out, P...> || detail::combines<Otherwise, Out, P...>)
+    void combine(guidance_point const& at, Out& out, P const&... predictions) const
+    {
+        window(at) ? guide(rule, at, out, predictions...) : guide(otherwise, at, out, predictions...);
     }
 };
-template <class Rule, class Window>
-within(Rule, Window) -> within<Rule, Window>;
+template <class Rule, class Window, class Otherwise = unguided>
+within(Rule, Window, Otherwise = {}) -> within<Rule, Window, Otherwise>;
+
+/// The rule that make(point) returns: one whose parameters depend on the step, the time or the sample. A schedule of the
+/// scale: varying{[](guidance_point const& p) { return classifier_free{1 + 6.0 * p.step / p.steps}; }}. Schedules are
+/// compared by Wang et al. 2024, arXiv 2404.13040.
+template <class Make>
+struct varying {
+    Make make;
+
+    template <class... M>
+        requires detail::weighs<std::invoke_result_t<Make const&, guidance_point const&>, M...>
+    auto weights(guidance_point const& p, M const&... m) const
+    {
+        return make(p).weights(p, m...);
+    }
+    template <class Out, class... P>
+        requires detail::combines<std::invoke_result_t<Make const&, guidance_point const&>, Out, P...>
+    void combine(guidance_point const& at, Out& out, P const&... predictions) const
+    {
+        make(at).combine(at, out, predictions...);
+    }
+};
+template <class Make>
+varying(Make) -> varying<Make>;
 
 } // namespace alphabar

@@ -2,6 +2,7 @@
 // Guidance whose standard deviation is led back to that of the first prediction.
 #pragma once
 
+#include <alphabar/backends/span.hpp>
 #include <alphabar/guidance/guide.hpp>
 
 namespace alphabar {
@@ -15,13 +16,17 @@ struct rescaled {
     Rule rule;
     per_sample phi = 0.7;
 
+    static_assert(!detail::combines<Rule, tensor_view<double>, tensor_view<double>, tensor_view<double>>,
+                  "alphabar: frequency_decoupled is rescaled by its own levels' `rescale`");
+
     template <std::size_t K>
-    combination<K> weights(guidance_point const& p, inner_products_and_sums<K> const& m) const
+    auto weights(guidance_point const& p, inner_products_and_sums<K> const& m) const
     {
-        double const part = phi(p);
+        double const part = phi(p, "rescaled", "phi");
         require(part >= 0 && part <= 1, "rescaled", "phi", part, "it must lie in [0, 1]");
-        combination<K> w = detail::weights_of(rule, p, m);
-        double const factor = m.spread(w) > 0 ? 1 + part * (std::sqrt(m.spread({}) / m.spread(w)) - 1) : 1.0;
+        auto w = detail::weights_of(rule, p, m);
+        double const spread = m.spread(combination<K>(w));
+        double const factor = spread > 0 ? 1 + part * (std::sqrt(m.spread({}) / spread) - 1) : 1.0;
         w.c *= factor;
         for (double& d : w.d)
             d *= factor;

@@ -11,13 +11,14 @@ namespace alphabar {
 struct zero_star {
     per_sample scale = 7.5;
     std::size_t zero_steps = 1;
-    guidance_form form = guidance_form::scale;
 
     combination<1> weights(guidance_point const& p, inner_products<1> const& m) const
     {
         double const cu = m.dot(0, 0) - m.dot(0, 1), uu = cu - m.dot(0, 1) + m.dot(1, 1);
-        double const a = cu / (uu + 1e-8), e = excess(form, scale(p));
-        return p.step < zero_steps ? combination<1>{0.0} : combination<1>{1 + e * (1 - a), {e * a}};
+        double const a = cu / (uu + 1e-8), e = scale(p, "zero_star") - 1;
+        if (p.step < zero_steps)
+            return {0.0};
+        return e == 0 ? combination<1>{} : combination<1>{1 + e * (1 - a), {e * a}};
     }
 };
 

@@ -376,18 +376,4 @@ void condition_mean(Mean const& mean, Variance const& variance, Gradient const& 
     transform(guided{}, out, mean, variance, gradient);
 }
 
-/// x_0 with a classifier's gradient in the score: eps' = eps - sigma gradient, so out = x_0 + sigma^2 / alpha gradient.
-/// It is not clipped again; the mean is then q_posterior's. Source: Dhariwal & Nichol 2021, algorithm 2. Throws
-/// std::invalid_argument, before anything is written, where alpha is 0, for bad times and where shapes differ.
-template <noise_path Path, tensor X0, class Times, tensor Gradient, class Out>
-void condition_score(Path const& path, X0 const& x_0, Times const& times, Gradient const& gradient, Out&& out)
-{
-    std::vector<pair_formula<compute_t<value_t<Out>>>> formulas;
-    for (auto const& [alpha, sigma] : levels_at(path, times, traits_of<X0>::shape(x_0).batch(), "condition_score")) {
-        require(alpha > 0.0, "condition_score", "alpha", alpha, "the score says nothing of x_0 there");
-        formulas.emplace_back(pair_map{1.0, sigma * sigma / alpha});
-    }
-    transform_rows(formulas, out, x_0, gradient);
-}
-
 } // namespace alphabar

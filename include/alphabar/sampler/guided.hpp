@@ -59,8 +59,9 @@ public:
         std::size_t const stride = detail::array_stride<T>(s);
         if (call_ == 0)
             memory_.assign((K + (momentum ? 1 : 0)) * stride, std::byte{}); // the momentum, the last, is 0
-        guidance_point const at = points_[call_];
-        std::array<bool, K + 1> const used = uses(at, s.batch());
+        guidance_point at = points_[call_];
+        at.batch = s.batch();
+        std::array<bool, K + 1> const used = detail::predictions_used<K>(rule_, at);
         auto const view = [&](std::size_t k) { // what is not used is the first prediction: its difference is 0
             T* const data = k == 0 || (k <= K && !used[k]) ? traits_of<Output>::elements(output).data()
                                                            : reinterpret_cast<T*>(memory_.data() + (k - 1) * stride);
@@ -73,7 +74,7 @@ public:
             if (!used[0])
                 return;
             if constexpr (momentum)
-                if (auto average = view(K + 1); detail::momentum_of(rule_) != 0)
+                if (auto average = view(K + 1); detail::momentum_of(rule_, at) != 0)
                     return detail::guide_in(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
                                             average);
             detail::guide_in(work_, rule_, at, std::tie(output), std::get<I>(views)...);
@@ -82,24 +83,6 @@ public:
     }
 
 private:
-    /// Which predictions count for some sample; [0]: whether anything is to be combined. A weight that the unknown
-    /// inner products decide is NaN here.
-    std::array<bool, K + 1> uses(guidance_point at, std::size_t batch) const
-    {
-        std::array<bool, K + 1> used{};
-        std::array<double, inner_products_and_sums<K>::count> unknown;
-        unknown.fill(std::numeric_limits<double>::quiet_NaN());
-        at.batch = batch;
-        for (at.row = 0; at.row < batch; ++at.row) {
-            combination<K> const w = detail::weights_of(rule_, at, inner_products_and_sums<K>{{unknown.data()}, 1.0});
-            used[0] = used[0] || w.c != 1;
-            for (std::size_t k = 0; k < K; ++k)
-                if (w.d[k] != 0)
-                    used[0] = used[k + 1] = true;
-        }
-        return used;
-    }
-
     Rule rule_;
     std::tuple<Network, Others...> networks_;
     combination_work work_;
