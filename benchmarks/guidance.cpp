@@ -9,11 +9,8 @@
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
-#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/weighted.hpp>
-#include <alphabar/guidance/zero_star.hpp>
 
 #include <algorithm>
 #include <array>

@@ -32,12 +32,9 @@
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/guidance/interval.hpp>
-#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/per_frame.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/weighted.hpp>
-#include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/io/names.hpp>
 #include <alphabar/io/parameters.hpp>
 #include <alphabar/loss/densities.hpp>

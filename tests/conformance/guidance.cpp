@@ -8,11 +8,8 @@
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/interval.hpp>
-#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/weighted.hpp>
-#include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/schedule/betas.hpp>
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>

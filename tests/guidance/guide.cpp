@@ -6,10 +6,7 @@
 #include <alphabar/backends/threads.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
-#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
-#include <alphabar/guidance/zero_star.hpp>
 #include <support/formulas.hpp>
 #include <support/guided.hpp>
 

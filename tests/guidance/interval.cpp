@@ -3,7 +3,6 @@
 
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
 #include <alphabar/schedule/paths.hpp>
 #include <support/guided.hpp>
 

@@ -7,11 +7,8 @@
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/interval.hpp>
-#include <alphabar/guidance/magnitude_aware.hpp>
 #include <alphabar/guidance/rescale.hpp>
-#include <alphabar/guidance/tangential.hpp>
 #include <alphabar/guidance/weighted.hpp>
-#include <alphabar/guidance/zero_star.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/two_stage.hpp>

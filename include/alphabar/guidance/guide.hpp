@@ -61,20 +61,16 @@ auto weights_of(Rule const& rule, guidance_point const& p, Products const&... m)
 template <class Rule>
 auto momentum_of(Rule const& rule, guidance_point const& p)
 {
-    if constexpr (requires { rule.momentum; }) {
+    if constexpr (requires { rule.momentum; })
         return rule.momentum;
-    } else if constexpr (requires { rule.make(p); }) {
+    else if constexpr (requires { rule.make(p); })
         return momentum_of(rule.make(p), p);
-    } else if constexpr (requires { rule.rule; }) {
-        if constexpr (std::same_as<decltype(momentum_of(rule.rule, p)), double>)
-            return momentum_of(rule.rule, p);
-        else if constexpr (requires { rule.otherwise; })
-            return momentum_of(rule.otherwise, p);
-        else
-            return nullptr;
-    } else {
+    else if constexpr (requires { requires std::same_as<decltype(momentum_of(rule.rule, p)), double>; })
+        return momentum_of(rule.rule, p);
+    else if constexpr (requires { rule.otherwise; })
+        return momentum_of(rule.otherwise, p);
+    else
         return nullptr;
-    }
 }
 template <class Rule>
 concept with_momentum =

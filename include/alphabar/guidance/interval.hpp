@@ -64,9 +64,9 @@ struct within {
 template <class Rule, class Window, class Otherwise = unguided>
 within(Rule, Window, Otherwise = {}) -> within<Rule, Window, Otherwise>;
 
-/// The rule that make(point) returns: one whose parameters depend on the step, the time or the sample. A schedule of the
-/// scale: varying{[](guidance_point const& p) { return classifier_free{1 + 6.0 * p.step / p.steps}; }}. Schedules are
-/// compared by Wang et al. 2024, arXiv 2404.13040.
+/// The rule that make(point) returns: one whose parameters depend on the step, the time or the sample (a momentum does
+/// not). A schedule of the scale: varying{[](guidance_point const& p) { return classifier_free{1 + 6.0 * p.step /
+/// p.steps}; }}; Wang et al. 2024, arXiv 2404.13040, compare such.
 template <class Make>
 struct varying {
     Make make;
