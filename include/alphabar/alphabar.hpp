@@ -16,8 +16,10 @@
 #include <alphabar/core/per_sample.hpp>
 #include <alphabar/core/philox.hpp>
 #include <alphabar/core/pyramid.hpp>
+#include <alphabar/core/quadrature.hpp>
 #include <alphabar/core/reduce.hpp>
 #include <alphabar/core/special.hpp>
+#include <alphabar/core/step_control.hpp>
 #include <alphabar/core/tensor.hpp>
 #include <alphabar/core/threads.hpp>
 #include <alphabar/core/transform.hpp>
@@ -79,7 +81,7 @@
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/guided.hpp>
 #include <alphabar/sampler/langevin.hpp>
-#include <alphabar/sampler/likelihood.hpp>
+#include <alphabar/sampler/log_density.hpp>
 #include <alphabar/sampler/lower.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/pass.hpp>

@@ -17,10 +17,10 @@ bool replay_adaptive(verdict& v, options& o)
         .atol = o.get("atol", 0.0078),
         .first_step = o.get("h_init", 0.05),
         .norm = alphabar::error_norm::batch,
-        .safety = o.get("accept_safety", 0.81),
-        .p = o.get("pcoeff", 0.0),
-        .i = o.get("icoeff", 1.0),
-        .d = o.get("dcoeff", 0.0),
+        .control = {.safety = o.get("accept_safety", 0.81),
+                    .p = o.get("pcoeff", 0.0),
+                    .i = o.get("icoeff", 1.0),
+                    .d = o.get("dcoeff", 0.0)},
         .eta = o.get("eta", 0.0),
         .noise_scale = o.get("s_noise", 1.0)};
     replay_adaptive(v, o, alphabar::variance_exploding{}, chosen);

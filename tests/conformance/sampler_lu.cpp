@@ -199,8 +199,7 @@ bool replay_lu(verdict& v, options& o)
             .rtol = o.get("rtol", 0.05),
             .atol = o.get("atol", 0.0078),
             .norm = error_norm::largest,
-            .control = step_control::power,
-            .safety = 0.9};
+            .control = {.what = step_control::kind::power, .safety = 0.9}};
         replay_adaptive(v, o, model_path{c.path}, options);
         return true;
     }

@@ -5,7 +5,7 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/process/likelihood.hpp>
 #include <alphabar/process/manifold.hpp>
-#include <alphabar/sampler/likelihood.hpp>
+#include <alphabar/sampler/log_density.hpp>
 #include <alphabar/sampler/runge_kutta.hpp>
 #include <alphabar/sampler/sde.hpp>
 #include <alphabar/schedule/continuous.hpp>

@@ -87,6 +87,17 @@ TEST_CASE("grids that cannot be sampled on are rejected")
                          std::invalid_argument);
 }
 
+TEST_CASE("a grid from a step on")
+{
+    grid const g = three(), tail = grid_from(g, 2);
+    CHECK(grid_from(g, 0) == g);
+    CHECK(tail.times == std::vector{g.times[2]});
+    CHECK(tail.levels == std::vector{g.levels[2], g.levels[3]});
+    CHECK(tail.end_time == g.end_time);
+    CHECK_THROWS_AS((void)grid_from(g, 3), std::invalid_argument);
+    CHECK_THROWS_AS((void)grid_from({}, 0), std::invalid_argument);
+}
+
 TEST_CASE("a grid without levels is refused, not read")
 {
     CHECK_THROWS_AS((void)reversed(grid{}), std::invalid_argument);

@@ -33,7 +33,8 @@ TEST_CASE("a name is the plan made directly")
     CHECK(named_plan("Euler a", sd, 20) == ab::euler_ancestral(sd, ab::normal_grid(20)));
     CHECK(named_plan("Euler a", sd, 20, {.eta = 0.5}) == ab::euler_ancestral(sd, ab::normal_grid(20), {.eta = 0.5}));
     CHECK(named_plan("UniPC trailing", sd, 8) ==
-          ab::unipc(sd, ab::trailing_grid(8), {.order = 3, .variant = ab::unipc_variant::bh1}));
+          ab::unipc(sd, ab::trailing_grid(8),
+                    {.order = 3, .variant = ab::unipc_variant::bh1, .lower_order_final = true}));
     CHECK(named_plan("Heun", sd, 10, {.churn = {.amount = 3}}) ==
           ab::heun(sd, ab::normal_grid(10), {.churn = {.amount = 3}}));
     CHECK(named_plan("DPM++ SDE Karras", sd, 10) == ab::dpmpp_sde(sd, ab::karras_grid(10)));

@@ -94,16 +94,6 @@ TEST_CASE("a split stage shows the corrected state and changes nothing else")
         CHECK(a[i] == Approx(b[i]).epsilon(1e-13));
 }
 
-TEST_CASE("a plan may start in the middle of its grid")
-{
-    grid const g = support::lambda_grid(path_kind::variance_preserving, 6, true);
-    grid tail = g;
-    tail.times.erase(tail.times.begin(), tail.times.begin() + 2);
-    tail.levels.erase(tail.levels.begin(), tail.levels.begin() + 2);
-    plan const middle = adams(g, {}, {.predictor = {0, 0, 1, 2, 3, 3}, .corrector = {0, 0, 0, 2, 3, 0}, .first = 2});
-    CHECK(middle == adams(tail, {}, {.predictor = {1, 2, 3, 3}, .corrector = {0, 2, 3, 0}}));
-}
-
 TEST_CASE("noise is drawn where tau is not 0, and scaled")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 3, false);
@@ -125,7 +115,6 @@ TEST_CASE("lists and orders that make no plan are said")
     rejected({.predictor = {1, 1, 1}, .corrector = {1}});
     rejected({.predictor = {1, 1, 1}, .tau = {1}});
     rejected({.predictor = {0, 1, 1}});
-    rejected({.predictor = {1, 1, 1}, .first = 3});
     CHECK_THROWS_WITH_AS(adams(g, {}, {.predictor = {2, 2, 2}}),
                          "alphabar::adams: an order is 2; it must lie in [1, 8] and not ask for "
                          "more memories than there are",

@@ -108,10 +108,10 @@ TEST_CASE("one step for the batch: both norms; a rejected try goes back")
     path_kind const kind = path_kind::variance_preserving;
     support::state const end = support::exact_end(kind);
     for (error_norm norm : {error_norm::batch, error_norm::largest})
-        for (step_control control : {step_control::pid, step_control::power}) {
+        for (auto control : {step_control::kind::pid, step_control::kind::power}) {
             adaptive_options o = options(0.01);
             o.norm = norm;
-            o.control = control;
+            o.control.what = control;
             o.first_step = 3.0; // too long: rejected
             support::state state = support::start;
             std::size_t tries = 0;

@@ -285,6 +285,8 @@ TEST_CASE("DEIS: as users write it, and the ends")
     CHECK(!deis(diffusion, karras_grid(10), {.lower_order_final = true}).stages[8].x.reads(m(2)));
     CHECK(deis(diffusion, karras_grid(10)).stages[8].x.reads(m(2)));
     CHECK(deis(diffusion, trailing_grid(1)).stages.size() == 1);
-    CHECK_THROWS_AS(deis(rectified_flow{}, trailing_grid(4)), std::invalid_argument); // alpha = 0
+    plan const flow = deis(rectified_flow{}, trailing_grid(4)); // its first step, from alpha = 0, is DDIM's
+    CHECK(flow.stages[0] == dpm_multistep(rectified_flow{}, trailing_grid(4), {.order = 1}).stages[0]);
+    CHECK(!flow.stages[1].x.reads(m(1)));
     CHECK_THROWS_AS(deis(diffusion, karras_grid(20), {.order = 0}), std::invalid_argument);
 }

@@ -101,5 +101,14 @@ TEST_CASE("as users write it, and what is refused")
                     std::invalid_argument);
     grid g = support::lambda_grid(path_kind::rectified_flow, 4, false);
     g.levels[0] = {0.0, 1.0};
-    CHECK_THROWS_AS(er_sde(g), std::invalid_argument);
+    // from pure noise a step has order 1, and draws all its noise afresh where phi is steep
+    plan const p = er_sde(g), ode = er_sde(g, {.noise = [](double rho) { return rho; }});
+    noise_level const to = g.levels[1];
+    CHECK(p.stages[0].x[m(0)] == Approx(to.alpha));
+    CHECK(p.stages[0].x[z] == Approx(to.sigma));
+    CHECK(!p.stages[0].x.reads(x));
+    CHECK(ode.stages[0].x[x] == Approx(to.sigma));
+    CHECK(ode.stages[0].x[m(0)] == Approx(to.alpha));
+    CHECK(p.stages[1].x[m(1)] == 0.0);
+    CHECK(p.stages[2].x.reads(m(1)));
 }

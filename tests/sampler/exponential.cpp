@@ -210,8 +210,8 @@ TEST_CASE("what has no limit is said")
 {
     noise_level const clean{1.0, 0.0}, pure{0.0, 1.0};
     CHECK_THROWS_WITH_AS(make_transition(pure, vp(0.0), memory_form::epsilon),
-                         "alphabar::make_transition: alpha is 0; a step in epsilon cannot start at "
-                         "alpha = 0; remember x_0 instead",
+                         "alphabar::make_transition: sigma / alpha is inf; a step from alpha = 0 remembers x_0, one "
+                         "from sigma = 0 epsilon or rho",
                          std::invalid_argument);
     CHECK_THROWS_AS(make_transition(pure, vp(0.0), memory_form::rho), std::invalid_argument);
     CHECK_THROWS_AS(make_transition(vp(0.0), clean, memory_form::epsilon, 1.0), std::invalid_argument);

@@ -177,6 +177,17 @@ grid make_grid(Path const& path, Spec const& spec)
     }
 }
 
+/// The grid from its step `first` on: what image to image runs, from data made noisy to that level. Throws
+/// std::invalid_argument unless first is a step of the grid.
+inline grid grid_from(grid g, std::size_t first)
+{
+    check(g, "grid_from");
+    require(first < g.steps(), "grid_from", "first", first, "it must be a step of the grid");
+    g.times.erase(g.times.begin(), g.times.begin() + static_cast<std::ptrdiff_t>(first));
+    g.levels.erase(g.levels.begin(), g.levels.begin() + static_cast<std::ptrdiff_t>(first));
+    return g;
+}
+
 /// The grid in the other direction, for inversion: from its last level up to its first, each at the time of its level.
 inline grid reversed(grid const& g)
 {

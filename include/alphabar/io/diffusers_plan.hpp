@@ -274,8 +274,7 @@ inline plan ipndm_plan(plan_input const& in)
     grid levels{.times = g.times, .levels = {}, .direction = grid::course::as_given};
     for (double b : ipndm_betas(c, r))
         levels.levels.push_back({std::max(std::sqrt(1 - b * b), 1e-8), b});
-    levels.times.erase(levels.times.begin(), levels.times.begin() + static_cast<std::ptrdiff_t>(step.begin_index));
-    levels.levels.erase(levels.levels.begin(), levels.levels.begin() + static_cast<std::ptrdiff_t>(step.begin_index));
+    levels = grid_from(levels, step.begin_index);
     plan p = ipndm(variance_exploding{}, levels, {.network = {.predicts = prediction::v}});
     if (levels.levels[0].alpha == 1e-8) {
         p.stages[0].memory = {1.0, 0.0};
@@ -782,14 +781,16 @@ inline plan score_vp_plan(plan_input const& in)
 
 // ---- exponential solvers ----------------------------------------------------------------------------------
 
-inline grid solver_levels(diffusers_config const& c, diffusers_grid const& g)
+inline grid solver_levels(plan_input const& in)
 {
-    return grid_of(g, c.flag("use_flow_sigmas") ? sigma_path::flow : sigma_path::preserving);
+    sigma_path const on = in.config.flag("use_flow_sigmas") ? sigma_path::flow : sigma_path::preserving;
+    return grid_from(grid_of(in.grid, on), in.step.begin_index);
 }
 
 /// DPM-Solver, DPM-Solver++, their SDEs. The third order is the shipped one, and its SDE has a wrong constant.
-inline dpm_options dpm_options_of(diffusers_config const& c, diffusers_step const& step, network_form const& network)
+inline dpm_options dpm_options_of(plan_input const& in, network_form const& network)
 {
+    diffusers_config const& c = in.config;
     std::string const name = c.text("algorithm_type", "sde-dpmsolver++"); // the cosine class has no choice
     bool const sde = name.starts_with("sde"), plus = name.ends_with("++") || name == "deis";
     bool const third = c.correct() && c.integer("solver_order") == 3;
@@ -802,33 +803,33 @@ inline dpm_options dpm_options_of(diffusers_config const& c, diffusers_step cons
                           : rule{c.text("solver_type") == "heun" ? rule::two_nodes::exact : rule::two_nodes::midpoint,
                                  sde && plus ? rule::three_nodes::wrong_constant : rule::three_nodes::half_curvature},
             .corrected_start = third,
-            .lower_order_final = c.flag("lower_order_final"),
-            .euler_at_final = c.flag("euler_at_final"),
-            .first = step.begin_index};
+            .lower_order_final = c.flag("lower_order_final") && in.grid.times.size() < 15,
+            .euler_at_final = c.flag("euler_at_final")};
 }
 
 inline plan dpm_plan(plan_input const& in)
 {
-    auto const& [c, r, g, step] = in;
-    return dpm_multistep(solver_levels(c, g), dpm_options_of(c, step, network_of(c)));
+    return dpm_multistep(solver_levels(in), dpm_options_of(in, network_of(in.config)));
 }
 
 inline plan dpm_single_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    dpm_options const o = dpm_options_of(c, step, network_of(c));
+    dpm_options const o = dpm_options_of(in, network_of(c));
+    std::vector<unsigned> orders =
+        singlestep_orders(grid_of(g, sigma_path::preserving), *o.order, c.flag("lower_order_final"));
+    orders.erase(orders.begin(), orders.begin() + static_cast<std::ptrdiff_t>(step.begin_index));
     moment_rule rule{o.rule->two};
     if (*o.eta != 0.0 && !c.correct())
         rule.three = moment_rule::three_nodes::wrong_constant_singlestep;
     plan p = dpm_singlestep(
-        solver_levels(c, g),
+        solver_levels(in),
         {.network = o.network,
          .order = *o.order,
          .form = *o.form,
          .eta = *o.eta,
          .rule = {.last = rule, .inner = rule, .skip_middle = c.text("solver_type") != "heun" && !c.correct()},
-         .lower_order_final = o.lower_order_final,
-         .first = step.begin_index});
+         .orders = orders});
     for (stage& call : p.stages) // which the class counts as steps
         call.ends_step = true;
     return p;
@@ -836,17 +837,16 @@ inline plan dpm_single_plan(plan_input const& in)
 
 inline plan edm_dpm_plan(plan_input const& in)
 {
-    auto const& [c, r, g, step] = in;
-    return dpm_multistep(grid_of(g, sigma_path::exploding), dpm_options_of(c, step, edm_network_of(c)));
+    return dpm_multistep(grid_from(grid_of(in.grid, sigma_path::exploding), in.step.begin_index),
+                         dpm_options_of(in, edm_network_of(in.config)));
 }
 
 inline plan deis_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
-    return deis(solver_levels(c, g), {.network = network_of(c),
-                                      .order = static_cast<unsigned>(c.integer("solver_order")),
-                                      .lower_order_final = c.flag("lower_order_final"),
-                                      .first = step.begin_index});
+    return deis(solver_levels(in), {.network = network_of(c),
+                                    .order = static_cast<unsigned>(c.integer("solver_order")),
+                                    .lower_order_final = c.flag("lower_order_final") && g.times.size() < 15});
 }
 
 inline plan unipc_on(grid const& levels, network_form network, plan_input const& in)
@@ -858,21 +858,18 @@ inline plan unipc_on(grid const& levels, network_form network, plan_input const&
     for (double i : c.numbers("disable_corrector")) {
         if (i != std::floor(i))
             c.fail(config_error::kind::range, "disable_corrector", "must hold whole numbers");
-        uncorrected.push_back(static_cast<std::size_t>(i));
+        if (i >= static_cast<double>(step.begin_index))
+            uncorrected.push_back(static_cast<std::size_t>(i) - step.begin_index);
     }
     return unipc(levels, {.network = network,
                           .order = static_cast<unsigned>(c.integer("solver_order")),
                           .form = c.flag("predict_x0") ? memory_form::x_0 : memory_form::epsilon,
                           .variant = c.text("solver_type") == "bh1" ? unipc_variant::bh1 : unipc_variant::bh2,
                           .lower_order_final = c.flag("lower_order_final"),
-                          .disable_corrector = uncorrected,
-                          .first = step.begin_index});
+                          .disable_corrector = uncorrected});
 }
 
-inline plan unipc_plan(plan_input const& in)
-{
-    return unipc_on(solver_levels(in.config, in.grid), network_of(in.config), in);
-}
+inline plan unipc_plan(plan_input const& in) { return unipc_on(solver_levels(in), network_of(in.config), in); }
 
 /// A stage of Helios's pyramid: Euler, or UniPC with the last level held at 1e-8.
 inline plan helios_plan(plan_input const& in)
@@ -881,12 +878,12 @@ inline plan helios_plan(plan_input const& in)
     if (in.config.text("scheduler_type") != "unipc")
         return starting_at(euler(levels, {.network = flow_network}), in.step.begin_index);
     levels.levels.back().sigma = std::max(levels.levels.back().sigma, 1e-8);
-    return unipc_on(levels, {.predicts = prediction_of(in.config)}, in);
+    return unipc_on(grid_from(levels, in.step.begin_index), {.predicts = prediction_of(in.config)}, in);
 }
 
 /// tau_func, a function in the software, is written {"low": a, "high": b, "inside": u, "outside": v}: u where a <= t <=
 /// b, else v.
-inline std::vector<double> taus_of(diffusers_config const& c, std::vector<double> const& times)
+inline std::vector<double> taus_of(diffusers_config const& c, std::span<double const> times)
 {
     double low = 200, high = 800, inside = 1, outside = 0;
     if (c.has("tau_func")) {
@@ -910,14 +907,13 @@ inline plan sa_plan(plan_input const& in)
     moment_rule rule;
     if (data && !c.correct())
         rule.two = moment_rule::two_nodes::flat;
-    return sa_solver(solver_levels(c, g), {.network = network_of(c),
-                                           .predictor_order = static_cast<unsigned>(c.integer("predictor_order")),
-                                           .corrector_order = static_cast<unsigned>(c.integer("corrector_order")),
-                                           .taus = taus_of(c, g.times),
-                                           .form = data ? memory_form::x_0 : memory_form::epsilon,
-                                           .rule = rule,
-                                           .lower_order_final = c.flag("lower_order_final"),
-                                           .first = step.begin_index});
+    return sa_solver(solver_levels(in), {.network = network_of(c),
+                                         .predictor_order = static_cast<unsigned>(c.integer("predictor_order")),
+                                         .corrector_order = static_cast<unsigned>(c.integer("corrector_order")),
+                                         .taus = taus_of(c, std::span(g.times).subspan(step.begin_index)),
+                                         .form = data ? memory_form::x_0 : memory_form::epsilon,
+                                         .rule = rule,
+                                         .lower_order_final = c.flag("lower_order_final")});
 }
 
 /// How a class makes its plan. `cuts`: the plan is made whole and cut at begin_index; the others start there.

@@ -144,9 +144,6 @@ plan named_restart(Path const& path, grid const& g, name_options const& o)
     return restart(path, first, {{.low = near(0.1), .high = near(2.0), .steps = again, .times = times}}, heun);
 }
 
-/// The third order that k-diffusion ships.
-inline constexpr moment_rule k_diffusion_3m{.three = moment_rule::three_nodes::half_curvature};
-
 } // namespace detail
 
 #define ALPHABAR_GRID(...)                                                                                             \
@@ -209,7 +206,7 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::k_diffusion_3m, detail::named_dpm_fast, detail::named_restart;
+    using detail::named_dpm_fast, detail::named_restart;
     constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
     constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
     constexpr std::string_view heads_note = "the network has two heads, the guided and the unconditional prediction";
@@ -250,12 +247,8 @@ std::vector<named_solver<Path>> const& named_solvers()
              path, g, {.network = o.network, .eta = o.eta, .rule = moment_rule{}, .noise_scale = o.noise_scale})),
          "Exponential", 0, false, tree_note},
         {"DPM++ 3M SDE|dpmpp_3m_sde",
-         ALPHABAR_PLAN(dpmpp_3m_sde(path, g,
-                                    {.network = o.network,
-                                     .eta = o.eta,
-                                     .rule = k_diffusion_3m,
-                                     .corrected_start = false,
-                                     .noise_scale = o.noise_scale})),
+         ALPHABAR_PLAN(
+             dpmpp_3m_sde_shipped(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
          "Exponential", webui, false, tree_note},
         {"res_multistep", ALPHABAR_PLAN(res_multistep(path, g, {.network = o.network}))},
         {"DPM fast|dpm_fast", ALPHABAR_PLAN(named_dpm_fast(path, g, o))},
@@ -275,14 +268,17 @@ std::vector<named_solver<Path>> const& named_solvers()
              dpmpp_2s_ancestral_cfg_pp(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
          "Karras", 0, false, heads_note},
         {"UniPC|uni_pc",
-         ALPHABAR_PLAN(unipc(path, g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1})),
+         ALPHABAR_PLAN(unipc(
+             path, g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1, .lower_order_final = true})),
          "time_uniform", comfyui, false, "ComfyUI ends at sigma 0.001"},
-        {"UniPC bh2|uni_pc_bh2", ALPHABAR_PLAN(unipc(path, g, {.network = o.network, .order = 3})), "time_uniform",
+        {"UniPC bh2|uni_pc_bh2",
+         ALPHABAR_PLAN(unipc(path, g, {.network = o.network, .order = 3, .lower_order_final = true})), "time_uniform",
          comfyui, false, "ComfyUI ends at sigma 0.001"},
         {"DEIS|deis", ALPHABAR_PLAN(deis(path, g, {.network = o.network, .order = 3})), "Uniform", 0, false,
          "polynomials in log sigma, as diffusers has them; ComfyUI's are in time"},
         {"SA-Solver|sa_solver",
-         ALPHABAR_PLAN(sa_solver(path, g, {.network = o.network, .predictor_order = 3, .corrector_order = 4})),
+         ALPHABAR_PLAN(sa_solver(
+             path, g, {.network = o.network, .predictor_order = 3, .corrector_order = 4, .lower_order_final = true})),
          "Uniform", 0, false, "tau is 1 everywhere; ComfyUI's only between 20 and 80 % of the times"},
         {"DDIM|ddim", ALPHABAR_PLAN(ddim(path, g, {.network = o.network, .eta = o.eta.value_or(0.0)})), "timesteps"},
         {"PLMS", ALPHABAR_PLAN(pndm(path, g, {.network = o.network})), "timesteps"},

@@ -18,7 +18,6 @@ struct adams_options {
     std::vector<double> tau{}; ///< [i]: stochasticity of the step i -> i + 1; none: 0, the ODE
     moment_rule rule{};
     double noise_scale = 1.0;        ///< factor of every z
-    std::size_t first = 0;           ///< the step at which the plan starts (image to image)
     bool split = false;              ///< a corrected stage becomes two, the second without a call: the corrected
                                      ///< state is an x
     step_weights predict = integral; ///< the predictor's weights
@@ -31,14 +30,14 @@ struct adams_options {
 ///     x_i+1 = a_i x_i + c_i z_i + D(i; i, i - 1, ...)               predictor
 ///     x_i   = a_i-1 x_i-1 + c_i-1 z_i-1 + D(i - 1; i, i - 1, ...)   corrected by the call at i
 ///
-/// The anchor holds what both share, y' = a x + c z, so no old noise is needed.
+/// The anchor holds what both share, y' = a x + c z, so no old noise is needed. A step from an end of the path
+/// remembers as `form_from` says; in another form it is not corrected.
 ///
 /// Throws std::invalid_argument where the lists do not have one entry a step, where an order is not in [1, 8] or asks
 /// for more memories than there are, and as `check`, `make_transition`, `integral` and `network_call` do.
 inline plan adams(grid const& g, network_form const& form_of_network, adams_options const& o)
 {
     using namespace slots;
-    check(g, "adams");
     std::size_t const n = g.steps();
     require(o.predictor.size() == n, "adams", "the number of predictor orders", o.predictor.size(),
             "there is one a step");
@@ -46,19 +45,19 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
             o.corrector.size(), "there is one a step, or none");
     require(o.tau.empty() || o.tau.size() == n, "adams", "the number of taus", o.tau.size(),
             "there is one a step, or none");
-    require(o.first < n, "adams", "first", o.first, "it must be a step of the grid");
     network_form const network = settled(form_of_network, g.usual);
 
+    auto const form_at = [&](std::size_t i) { return form_from(g.levels[i], o.form); };
     std::vector<double> u(n + 1);
     std::vector<transition> steps(n);
     for (std::size_t i = 0; i <= n; ++i)
         u[i] = position(g.levels[i], o.form);
-    for (std::size_t i = o.first; i < n; ++i)
-        steps[i] = make_transition(g.levels[i], g.levels[i + 1], o.form, o.tau.empty() ? 0.0 : o.tau[i]);
+    for (std::size_t i = 0; i < n; ++i)
+        steps[i] = make_transition(g.levels[i], g.levels[i + 1], form_at(i), o.tau.empty() ? 0.0 : o.tau[i]);
 
     // the integral of step i by the memories of the calls newest, newest - 1, ..., `newest` being this stage's m(0)
     auto const drift = [&](std::size_t i, std::size_t newest, unsigned count, step_weights weigh) {
-        require(count >= 1 && count <= max_nodes && count <= newest - o.first + 1, "adams", "an order", count,
+        require(count >= 1 && count <= max_nodes && count <= newest + 1, "adams", "an order", count,
                 "it must lie in [1, 8] and not ask for more memories than there are");
         node_values nodes{};
         for (std::size_t j = 0; j < count; ++j)
@@ -70,13 +69,13 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
         return r;
     };
     auto const corrects = [&](std::size_t i) {
-        return i > o.first && i < n && !o.corrector.empty() && o.corrector[i] > 0;
+        return i > 0 && i < n && !o.corrector.empty() && o.corrector[i] > 0 && form_at(i - 1) == o.form;
     };
 
-    plan p = empty_plan(network, g.levels[o.first]);
+    plan p = empty_plan(network, g.levels[0]);
     p.stages.reserve(o.split ? 2 * n : n);
-    for (std::size_t i = o.first; i < n; ++i) {
-        stage s = network_call(network, g.times[i], g.levels[i], o.form);
+    for (std::size_t i = 0; i < n; ++i) {
+        stage s = network_call(network, g.times[i], g.levels[i], form_at(i));
         row here = x;
         if (corrects(i)) {
             here = y + drift(i - 1, i, o.corrector[i], o.correct);
@@ -100,15 +99,15 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     return p;
 }
 
-/// The usual orders: as many memories as there are, at most `order`, and one for a step to sigma = 0 or from alpha = 0.
-inline std::vector<unsigned> rising_orders(grid const& g, unsigned order, std::size_t first = 0)
+/// The usual orders: as many memories as there are, at most `order`, and one for a step to an end of the path.
+inline std::vector<unsigned> rising_orders(grid const& g, unsigned order)
 {
     check(g, "rising_orders");
     require(order >= 1 && order <= max_nodes, "rising_orders", "order", order, "it must lie in [1, 8]");
     std::vector<unsigned> orders(g.steps(), 1);
-    for (std::size_t i = first; i < g.steps(); ++i)
-        if (g.levels[i + 1].sigma != 0.0)
-            orders[i] = static_cast<unsigned>(std::min<std::size_t>(order, i - first + 1));
+    for (std::size_t i = 0; i < g.steps(); ++i)
+        if (!is_end(g.levels[i + 1]))
+            orders[i] = static_cast<unsigned>(std::min<std::size_t>(order, i + 1));
     return orders;
 }
 

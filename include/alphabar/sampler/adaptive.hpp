@@ -4,6 +4,7 @@
 
 #include <alphabar/core/aligned.hpp>
 #include <alphabar/core/reduce.hpp>
+#include <alphabar/core/step_control.hpp>
 #include <alphabar/core/transform.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/sampler/ddim.hpp>
@@ -23,13 +24,6 @@ namespace alphabar {
 ///     largest     the largest of the samples': one step for all (DPM-Solver's authors)
 enum class error_norm : std::uint8_t { per_sample, batch, largest };
 
-/// The next step is h times a factor:
-///
-///     pid    1 + atan(E_1^-b1 E_2^-b2 E_3^-b3 - 1) of the last three errors, b = (p + i + d, -(p + 2d), d) / order;
-///            a try is accepted where it is at least `safety` (k-diffusion; Soderlind 2003)
-///     power  safety E^(-1/order); a try is accepted where E <= 1 (Lu et al. 2022, arXiv 2206.00927, appendix C)
-enum class step_control : std::uint8_t { pid, power };
-
 struct adaptive_options {
     network_form network{};
     unsigned order = 3; ///< 2: DPM-Solver-12; 3: DPM-Solver-23
@@ -40,11 +34,7 @@ struct adaptive_options {
     double atol = 0.0078;
     double first_step = 0.05; ///< in lambda
     error_norm norm = error_norm::per_sample;
-    step_control control = step_control::pid;
-    double safety = 0.81;
-    double p = 0.0;
-    double i = 1.0;
-    double d = 0.0;
+    step_control control{};
     double eta = 0.0; ///< of ancestral steps (make_ancestral_step)
     double noise_scale = 1.0;
 };
@@ -181,27 +171,12 @@ std::vector<adaptive_state> adaptive(Path const& path, X&& x, Noise noise, Netwo
                 double const count = static_cast<double>(o.norm == error_norm::batch ? s.size() : s.sample_size());
                 a.error = std::sqrt(sum / count);
                 require(std::isfinite(a.error), "adaptive", "an error", a.error, "the network's output must be finite");
-                double factor = 0.0;
-                if (o.control == step_control::power) {
-                    factor = o.safety * std::pow(a.error, -1.0 / o.order);
-                    accepted = a.error <= 1.0;
-                } else {
-                    double const order = o.eta > 0.0 ? 1.5 : o.order;
-                    a.inverse[0] = 1.0 / (a.error + 1e-8);
-                    if (a.accepted + a.rejected == 0)
-                        a.inverse.fill(a.inverse[0]);
-                    factor = 1.0 + std::atan(std::pow(a.inverse[0], (o.p + o.i + o.d) / order) *
-                                                 std::pow(a.inverse[1], -(o.p + 2.0 * o.d) / order) *
-                                                 std::pow(a.inverse[2], o.d / order) -
-                                             1.0);
-                    accepted = factor >= o.safety;
-                    if (accepted)
-                        a.inverse = {a.inverse[0], a.inverse[0], a.inverse[1]};
-                }
+                auto const verdict = o.control(a.error, o.eta > 0.0 ? 1.5 : o.order, a.inverse);
+                accepted = verdict.accepted;
                 ++(accepted ? a.accepted : a.rejected);
                 a.lambda = accepted ? targets[k] : a.lambda;
-                a.step *= factor;
-                if (o.control == step_control::power)
+                a.step *= verdict.factor;
+                if (o.control.what == step_control::kind::power)
                     a.step = sign * std::min(sign * a.step, sign * (last - a.lambda));
                 a.done = !(sign * (last - a.lambda) > 1e-5);
                 require(a.done || std::abs(a.step) > 1e-9, "adaptive", "a step", a.step,

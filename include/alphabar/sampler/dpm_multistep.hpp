@@ -18,7 +18,6 @@ struct dpm_options {
     bool lower_order_final = false;
     bool euler_at_final = false; ///< the last step has order 1 (diffusers)
     double noise_scale = 1.0;    ///< k-diffusion's s_noise
-    std::size_t first = 0;       ///< the step at which the plan starts
 
     /// See named_function.
     static constexpr auto optional_members()
@@ -45,19 +44,18 @@ inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g
     require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta, "it must not be negative");
     std::size_t const n = g.steps();
     moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint : moment_rule::two_nodes::exact};
-    adams_options a{.predictor = rising_orders(g, order, o.first),
+    adams_options a{.predictor = rising_orders(g, order),
                     .form = o.form.value_or(memory_form::x_0),
                     .tau = std::vector<double>(n, std::sqrt(eta)),
                     .rule = o.rule.value_or(usual),
-                    .noise_scale = o.noise_scale,
-                    .first = o.first};
+                    .noise_scale = o.noise_scale};
     if (o.lower_order_final && n < 15)
         lower_final_orders(a.predictor, 2);
     if (o.euler_at_final)
         a.predictor[n - 1] = 1;
-    if (order == 3 && o.corrected_start.value_or(true) && o.first + 1 < n) {
+    if (order == 3 && o.corrected_start.value_or(true) && n > 1) {
         a.corrector.assign(n, 0);
-        a.corrector[o.first + 1] = 2;
+        a.corrector[1] = 2;
     }
     return adams(g, o.network, a);
 });
@@ -79,6 +77,11 @@ inline constexpr dpm_named dpmpp_3m{{.order = 3}};
 inline constexpr dpm_named dpmpp_3m_sde{{.order = 3, .eta = 1.0}};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
 inline constexpr dpm_named dpmpp_3m_shipped{{.order = 3, .rule = shipped_3m, .corrected_start = false}};
+/// SDE-DPM-Solver++(3M) as k-diffusion ships it, of order 2 in its drift.
+inline constexpr dpm_named dpmpp_3m_sde_shipped{{.order = 3,
+                                                 .eta = 1.0,
+                                                 .rule = moment_rule{.three = moment_rule::three_nodes::half_curvature},
+                                                 .corrected_start = false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
 /// Adams-Bashforth on epsilon. A step to sigma = 0 has order 1. Throws as `dpm_multistep` does, and where the grid
 /// starts at alpha = 0. Source: Zhang & Chen 2022, arXiv 2204.13902, (13) to (15).

@@ -20,9 +20,8 @@ struct er_sde_options {
 ///     x' = (alpha' / alpha) r x + alpha' phi(rho') integral_rho'^rho phi'(v) / phi(v)^2 x_0(v) dv
 ///        + alpha' sqrt(rho'^2 - r^2 rho^2) z
 ///
-/// exactly; published code takes the second difference of order 3 as if at rho. A step to sigma = 0 has order 1. Throws
-/// std::invalid_argument unless order is 1, 2 or 3, where phi is not as steep as it must be or the grid starts at alpha
-/// = 0, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and
+/// exactly; published code takes the second difference of order 3 as if at rho. A step to sigma = 0 or from alpha = 0
+/// has order 1. Throws std::invalid_argument unless order is 1, 2 or 3, where phi is not as steep as it must be, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and
 /// algorithm 3.
 inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_options const& o) {
     using namespace slots;
@@ -30,35 +29,30 @@ inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_optio
     std::vector<unsigned> const orders = rising_orders(g, o.order);
     return plan_of(o.network, steps_of(g), "er_sde", [&](grid_step const& step, std::size_t i) {
         auto const& [time, from, to] = step;
-        require(from.alpha > 0.0, "er_sde", "alpha", from.alpha, "a step cannot start at alpha = 0");
-        double const s = sigma_ratio(from), t = sigma_ratio(to), phi_t = t > 0.0 ? o.noise(t) : 0.0,
-                     r = phi_t / o.noise(s);
-        require(r >= 0.0 && r * s <= t * (1.0 + 1e-14), "er_sde", "phi(rho') / phi(rho)", r,
+        double const s = std::min(sigma_ratio(from), 1e150), t = sigma_ratio(to), phi_t = t > 0.0 ? o.noise(t) : 0.0,
+                     r = phi_t / o.noise(s), kept = r * s;
+        require(r >= 0.0 && kept <= t * (1.0 + 1e-14), "er_sde", "phi(rho') / phi(rho)", r,
                 "it must lie in [0, rho' / rho]");
-        double const fresh = t - r * s; // 0 for the ODE, but for rounding
+        double const fresh = t - kept; // 0 for the ODE, but for rounding
         node_values nodes{}, I{1.0 - r};
-        for (unsigned k = 1; k < orders[i]; ++k) {
+        unsigned const order = std::min(orders[i], static_cast<unsigned>(i) + (g.levels[0].alpha > 0.0 || i == 0));
+        for (unsigned k = 1; k < order; ++k) {
             nodes[k] = sigma_ratio(g.levels[i - k]) - s;
             I[k] = std::pow(t - s, k);
         }
-        // I_k += k phi(t) integral u^(k-1) / phi dv with u = v - s, in log v by Gauss's rule of 8 points on 4 parts
-        for (int j = 0; j < 32 && orders[i] > 1; ++j) { // point j % 8 of part j / 8
-            static constexpr double at[] = {0.1834346424956498, 0.5255324099163290, 0.7966664774136267,
-                                            0.9602898564975363};
-            static constexpr double weight[] = {0.3626837833783620, 0.3137066458778873, 0.2223810344533745,
-                                                0.1012285362903763};
-            double const half = std::log(s / t) / 8.0, place = j % 8 < 4 ? at[j % 4] : -at[j % 4];
-            double const v = t * std::exp(half * (2 * (j / 8) + 1 + place));
-            double part = phi_t * half * weight[j % 4] * v / o.noise(v);
-            for (unsigned k = 1; k < orders[i]; ++k, part *= v - s)
+        // I_k += k phi(t) integral u^(k-1) / phi dv with u = v - s, in log v
+        for_gauss_points(0.0, std::log(s / t), order > 1 ? 4 : 0, [&](double log_v, double weight) {
+            double const v = t * std::exp(log_v);
+            double part = phi_t * weight * v / o.noise(v);
+            for (unsigned k = 1; k < order; ++k, part *= v - s)
                 I[k] += k * part;
-        }
-        node_values const w = weights(std::span(nodes).first(orders[i]), std::span(I).first(orders[i]));
+        });
+        node_values const w = weights(std::span(nodes).first(order), std::span(I).first(order));
         stage now = network_call(o.network, time, from);
-        now.x = (to.alpha / from.alpha * r) * x;
-        for (unsigned k = 0; k < orders[i]; ++k)
+        now.x = (to.alpha * kept / from.sigma) * x;
+        for (unsigned k = 0; k < order; ++k)
             now.x += to.alpha * w[k] * m(k);
-        now.x += (o.noise_scale * to.alpha * (fresh > 1e-14 * t ? std::sqrt(fresh * (t + r * s)) : 0.0)) * z;
+        now.x += (o.noise_scale * to.alpha * (fresh > 1e-14 * t ? std::sqrt(fresh * (t + kept)) : 0.0)) * z;
         now.x = now.x.pruned();
         return now;
     });

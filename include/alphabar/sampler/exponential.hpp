@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The one formula behind every exponential solver: transition, moments, weights, and the rules
-// by which solvers differ.
+// The one formula behind every exponential solver: transition, moments, and the rules by which solvers
+// differ.
 #pragma once
 
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/quadrature.hpp>
 #include <alphabar/core/special.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
@@ -35,6 +36,19 @@ inline double position(noise_level level, memory_form form)
     }
 }
 
+/// Whether the level is an end of the path: clean data or pure noise.
+inline bool is_end(noise_level level) { return level.sigma == 0.0 || level.alpha == 0.0; }
+
+/// The form in which a step from this level remembers: x_0 where alpha = 0 and epsilon where sigma = 0 if the form asked
+/// for is no memory there. Such a step is DDIM's.
+inline memory_form form_from(noise_level level, memory_form form)
+{
+    bool const x_0 = form == memory_form::x_0;
+    return level.alpha == 0.0 && form != memory_form::velocity ? memory_form::x_0
+           : level.sigma == 0.0 && x_0                         ? memory_form::epsilon
+                                                               : form;
+}
+
 /// A step from level s to level t, exactly, with h the length of the step in the variable of the form:
 ///
 ///     x_t = a x_s + b * integral_0^h w(u) m(u) du + c z,    w(u) = shift exp(-K (h - u)) (1)
@@ -58,15 +72,16 @@ struct transition {
     double shift;
 };
 
-/// The transition between two levels, also where sigma_t = 0 or, in the form x_0, alpha_s = 0: h is
-/// infinite there and a, b, c are limits.
+/// The transition between two levels. At the ends of the path h is infinite and a, b, c are limits: to sigma = 0, from
+/// alpha = 0, and in inversions to alpha = 0 and from sigma = 0.
 ///
-/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, a
-/// stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho and velocity; and where alpha
-/// + sigma is not 1 in the form velocity.
+/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, from
+/// sigma = 0 in the form x_0, a stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho
+/// and velocity and in a step to more noise; and where alpha + sigma is not 1 in the form velocity.
 inline transition make_transition(noise_level s, noise_level t, memory_form form, double tau = 0.0)
 {
-    require(tau == 0.0 || form == memory_form::x_0 || form == memory_form::epsilon, "make_transition", "tau", tau,
+    bool const x_0 = form == memory_form::x_0, to_noise = t.alpha == 0.0;
+    require(tau == 0.0 || x_0 || form == memory_form::epsilon, "make_transition", "tau", tau,
             "only the forms x_0 and epsilon have an SDE");
     if (form == memory_form::velocity) {
         for (auto const& [alpha, sigma] : {s, t})
@@ -74,37 +89,39 @@ inline transition make_transition(noise_level s, noise_level t, memory_form form
                     "it must be 1: a velocity is remembered on rectified flow, and by its ODE");
         return {1.0, 1.0, 0.0, 0.0, t.sigma - s.sigma, 1.0};
     }
-    require(form == memory_form::x_0 || s.alpha > 0.0, "make_transition", "alpha", s.alpha,
-            "a step in epsilon cannot start at alpha = 0; remember x_0 instead");
+    require(form_from(s, form) == form, "make_transition", "sigma / alpha", sigma_ratio(s),
+            "a step from alpha = 0 remembers x_0, one from sigma = 0 epsilon or rho");
     if (form == memory_form::rho)
-        return {t.alpha / s.alpha, t.alpha, 0.0, 0.0, position(t, form) - position(s, form), 1.0};
-    double const shrink = (t.sigma / s.sigma) * (s.alpha / t.alpha);
+        return {t.alpha / s.alpha, to_noise ? t.sigma : t.alpha, 0.0, 0.0, position(t, form) - position(s, form), 1.0};
+    double const shrink = std::abs((t.sigma / s.sigma) * (s.alpha / t.alpha)); // also of a -0
     double const h = -std::log(shrink), g = 1.0 + tau * tau;
-    if (form == memory_form::x_0) {
-        double const decay = std::pow(shrink, tau * tau);
-        return {t.sigma / s.sigma * decay, g * t.alpha, t.sigma * std::sqrt((1.0 - decay) * (1.0 + decay)), g, h, 1.0};
+    require(tau == 0.0 || !(h < 0.0), "make_transition", "tau", tau, "a step to more noise has tau = 0");
+    if (x_0) {
+        double const kept = t.sigma / s.sigma, decay = std::pow(shrink, tau * tau), q = (1.0 - decay) * (1.0 + decay);
+        return {kept * decay, to_noise ? -s.alpha * kept : g * t.alpha, t.sigma * std::sqrt(q), g, h, 1.0};
     }
     require(tau == 0.0 || t.sigma > 0.0, "make_transition", "tau", tau,
             "a stochastic step to sigma = 0 must remember x_0, or the grid must end above 0");
-    double const ratio = t.alpha / s.alpha;
-    return {ratio, -g * s.sigma * ratio, tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)), -1.0, h,
-            shrink};
+    double const ratio = t.alpha / s.alpha, b = to_noise || s.sigma == 0.0 ? t.sigma : -g * s.sigma * ratio;
+    return {ratio, b, tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)), -1.0, h, shrink};
 }
 
-/// The most nodes of one step.
-inline constexpr std::size_t max_nodes = 8;
-using node_values = std::array<double, max_nodes>;
+/// Whether the kernel of an infinite step sits at its end, that is to sigma = 0 in the form x_0, and to alpha = 0 in the
+/// forms epsilon and rho; else it sits at its start.
+inline bool ends_heavy(transition const& step) { return std::isinf(step.h) && !(step.K * step.h < 0.0); }
 
 /// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of (1). For infinite h
-/// in the form x_0 I_0 = 1 / K and the others are infinite, in the form epsilon I_k = k!.
+/// I_0 = 1 / K in the form x_0, 1 in the others; the further ones are infinite where the step `ends_heavy`, else
+/// (+-1)^k k! with the sign of h.
 inline node_values moments(transition const& step, std::size_t count)
 {
-    node_values I{};
+    bool const infinite = std::isinf(step.h);
+    node_values I{infinite && step.K > 0.0 ? 1.0 / step.K : 1.0};
     double factorial = 1.0, power = step.h;
-    for (std::size_t k = 0; k < count; ++k, power *= step.h) {
+    for (std::size_t k = infinite ? 1 : 0; k < count; ++k, power *= step.h) {
         factorial *= k ? static_cast<double>(k) : 1.0;
-        if (std::isinf(step.h))
-            I[k] = step.K < 0.0 ? factorial : k ? std::numeric_limits<double>::infinity() : 1.0 / step.K;
+        if (infinite)
+            I[k] = ends_heavy(step) ? power : std::copysign(factorial, power);
         else
             I[k] = step.shift * factorial * power * phi(static_cast<unsigned>(k + 1), -step.K * step.h);
     }
@@ -150,46 +167,13 @@ struct moment_rule {
     friend constexpr bool operator==(moment_rule, moment_rule) = default;
 };
 
-/// The w with sum_j w_j u_j^k = I_k for k < n, n the number of nodes u: Newton's form, no matrix
-/// (Bjorck & Pereyra 1970).
-///
-/// Throws std::invalid_argument where two nodes coincide.
-inline node_values weights(std::span<double const> nodes, std::span<double const> I)
-{
-    std::size_t const n = nodes.size();
-    node_values u{}, w{}, sorted{};
-    std::array<std::size_t, max_nodes> place{};
-    for (std::size_t j = 0; j < n; ++j)
-        place[j] = j;
-    for (std::size_t j = 0; j + 1 < n; ++j) // the largest node last: then all the sums below are of positive terms
-        if (nodes[place[j]] > nodes[place[n - 1]])
-            std::swap(place[j], place[n - 1]);
-    for (std::size_t j = 0; j < n; ++j)
-        u[j] = nodes[place[j]], w[j] = I[j];
-    for (std::size_t k = 0; k + 1 < n; ++k)
-        for (std::size_t i = n - 1; i > k; --i)
-            w[i] -= u[k] * w[i - 1];
-    for (std::size_t k = n - 1; k-- > 0;) {
-        for (std::size_t i = k + 1; i < n; ++i) {
-            double const gap = u[i] - u[i - k - 1];
-            require(gap != 0.0, "weights", "a node", u[i], "the levels that a step remembers must differ");
-            w[i] /= gap;
-        }
-        for (std::size_t i = k; i + 1 < n; ++i)
-            w[i] -= w[i + 1];
-    }
-    for (std::size_t j = 0; j < n; ++j)
-        sorted[place[j]] = w[j];
-    return sorted;
-}
-
 /// The coefficients in x_t of the memories at the nodes, b times their weights. Nodes are positions
 /// relative to the start of the step: past ones (<= 0) make a multistep predictor, a node at h a
 /// corrector, nodes inside a singlestep method.
 ///
-/// A node infinitely far away (a call at alpha = 0) has weight 0. In an infinite step of the form x_0 the whole weight
-/// of the kernel sits at its end: on the node at h (of two nodes with a rule, by half as the midpoint rule has it), or,
-/// without one, on the only node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
+/// A node infinitely far away (a call at alpha = 0) has weight 0. Where an infinite step `ends_heavy`, its whole weight
+/// is on the node at h (of two nodes with a rule, by half as the midpoint rule has it), or, without one, on the only
+/// node. Throws std::invalid_argument where two nodes coincide, where there are more than 8,
 /// and where an infinite step would have to extrapolate from two nodes.
 inline node_values integral(transition const& step, std::span<double const> nodes, moment_rule rule = {})
 {
@@ -200,8 +184,9 @@ inline node_values integral(transition const& step, std::span<double const> node
     std::array<std::size_t, max_nodes> place{};
     std::size_t n = 0;
     for (std::size_t j = 0; j < nodes.size(); ++j) {
-        if (infinite && step.K > 0.0 && nodes[j] == step.h) {
-            std::array I{1.0 / step.K, 1.0 / step.K};
+        if (ends_heavy(step) && nodes[j] == step.h) {
+            double const whole = moments(step, 1)[0];
+            std::array I{whole, whole};
             transition unit = step;
             unit.h = 1.0;
             if (nodes.size() == 2) {
@@ -218,7 +203,7 @@ inline node_values integral(transition const& step, std::span<double const> node
     node_values I = moments(step, nodes.size());
     rule(std::span(I).first(nodes.size()), step); // a rule counts the far nodes, too
     require(!infinite || n == 1 || std::isfinite(I[1]), "integral", "the number of memories", n,
-            "a step from alpha = 0 or to sigma = 0 takes one memory");
+            "a step to an end of the path takes one memory");
     node_values const w = weights(std::span(near).first(n), I);
     for (std::size_t j = 0; j < n; ++j)
         coefficients[place[j]] = step.b * w[j];

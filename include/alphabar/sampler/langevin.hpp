@@ -68,10 +68,13 @@ inline constexpr solver_function predictor_corrector("predictor_corrector", [](g
     require(o.predictor != score_predictor::none || o.corrector.steps > 0, "predictor_corrector", "corrector.steps",
             o.corrector.steps, "without a predictor it must be at least 1");
     network_form const& network = o.network;
+    require(network.operation.what == x0_operation::kind::none || o.corrector.steps == 0 || o.corrector.annealed,
+            "predictor_corrector", "network.operation", "set",
+            "x_0 is not clipped where norms give the corrector's size");
     plan p = empty_plan(network, g.levels.front());
     for (std::size_t i = 0; i < g.steps(); ++i) {
         stage::churn_map const forward = make_forward_step(g.levels[i + 1], g.levels[i]);
-        for (unsigned k = 0; k < o.corrector.steps; ++k) {
+        for (unsigned k = 0; k < o.corrector.steps && forward.keep > 0.0; ++k) { // at alpha = 0 its size is 0
             p.stages.push_back(langevin_stage(network, g.times[i], g.levels[i], forward.keep, o.corrector));
             p.stages.back().ends_step = o.predictor == score_predictor::none && k + 1 == o.corrector.steps;
         }

@@ -119,9 +119,10 @@ struct multistep_options {
 /// / alpha, d(x / alpha) = epsilon d(sigma / alpha). Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et
 /// al. 2024, arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
 inline constexpr solver_function lms("lms", [](grid const& g, multistep_options const& o) {
-    adams_options a{.predictor = {}, .form = memory_form::rho, .predict = o.weights};
+    adams_options a{.predictor = {}, .form = usual_form(g), .predict = o.weights};
     for (std::size_t i = 0; i < g.steps(); ++i)
-        a.predictor.push_back(std::min(static_cast<unsigned>(i + 1), o.order));
+        a.predictor.push_back(
+            std::isinf(position(g.levels[i + 1], a.form)) ? 1 : std::min(static_cast<unsigned>(i + 1), o.order));
     return adams(g, o.network, a);
 });
 
@@ -135,8 +136,8 @@ struct ipndm_options {
 inline constexpr solver_function ipndm("ipndm", [](grid const& g, ipndm_options const& o) {
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
     auto const weights_of_equal = [](transition const& step, std::span<double const> nodes, moment_rule) {
-        node_values w{};
-        for (std::size_t j = 0; j < nodes.size(); ++j)
+        node_values w = integral(step, nodes.first(1));
+        for (std::size_t j = 0; j < nodes.size() && nodes.size() > 1; ++j)
             w[j] = step.b * step.h * adams_bashforth[nodes.size() - 1][j];
         return w;
     };

@@ -130,7 +130,8 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
 } // namespace detail
 
 /// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
-/// A step to sigma = 0 or from alpha = 0 has one call, unless the form is velocity; in time only one to sigma = 0 has.
+/// A step from or to an end of the path has one call, unless the form is velocity (or rho, from sigma = 0); in time only
+/// one to sigma = 0 has.
 /// With eta > 0 each step goes down below its level, and noise is added there.
 ///
 /// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does
@@ -157,8 +158,10 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
         grid_point const begin{step.time, step.from}, end{end_time, step.to};
         noise_level const goal = o.noisy_inside ? step.to : down;
         runge_kutta_method const& chosen = o.methods[o.methods.size() == 1 ? 0 : i];
-        bool const whole = (o.form == memory_form::velocity && chosen.c.size() > 1) ||
-                           ((o.in_time || begin.level.alpha > 0.0) && down.sigma > 0.0);
+        bool const inside =
+            begin.level.alpha > 0.0 && down.alpha > 0.0 && (begin.level.sigma > 0.0 || o.form == memory_form::rho);
+        bool const whole =
+            (o.form == memory_form::velocity && chosen.c.size() > 1) || ((o.in_time || inside) && down.sigma > 0.0);
         runge_kutta_method const& method = whole ? chosen : rk_1();
         auto const time = [&](double c) { return begin.time + c * (end.time - begin.time); };
         std::vector<grid_point> points;
@@ -175,7 +178,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
             auto const there = last ? ancestral_step{down, up}
                                     : make_ancestral_step(step.from, points[j + 1].level, o.noisy_inside ? o.eta : 0.0);
             inner_call call{points[j].time, points[j].level, there.down, static_cast<unsigned>(j)};
-            call.form = whole ? o.form : memory_form::x_0;
+            call.form = whole ? o.form : form_from(begin.level, memory_form::x_0);
             call.noise = there.up;
             call.weights = method.weights;
             if (j == 0)

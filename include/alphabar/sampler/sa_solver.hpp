@@ -17,9 +17,8 @@ struct sa_options {
     double high = std::numeric_limits<double>::infinity();
     std::vector<double> taus{}; ///< [i]: tau of step i, in place of the three above
     memory_form form = memory_form::x_0;
-    moment_rule rule{}; ///< {.two = flat} with x_0 as it is shipped
-    bool lower_order_final = true;
-    std::size_t first = 0;
+    moment_rule rule{};             ///< {.two = flat} with x_0 as it is shipped
+    bool lower_order_final = false; ///< the last steps have order ..., 2, 1, as software has it
 };
 
 /// SA-Solver: exponential Adams on the SDE of strength tau. With tau = 0 it is
@@ -36,8 +35,7 @@ inline constexpr solver_function sa_solver("sa_solver", [](grid const& g, sa_opt
                     .corrector = std::vector<unsigned>(n, 0),
                     .form = o.form,
                     .tau = o.taus,
-                    .rule = o.rule,
-                    .first = o.first};
+                    .rule = o.rule};
     if (o.taus.empty())
         for (std::size_t i = 0; i < n; ++i) {
             double const ratio = sigma_ratio(g.levels[i]);
@@ -46,14 +44,14 @@ inline constexpr solver_function sa_solver("sa_solver", [](grid const& g, sa_opt
     for (double tau : a.tau)
         require(tau >= 0.0 && std::isfinite(tau), "sa_solver", "tau", tau, "it must not be negative");
     std::size_t const ahead = std::max<std::size_t>(o.predictor_order, o.corrector_order ? o.corrector_order - 1 : 0);
-    for (std::size_t i = o.first; i < n; ++i) {
-        std::size_t const left = o.lower_order_final ? n - i : n, begun = i - o.first;
-        if (g.levels[i + 1].sigma > 0.0)
+    for (std::size_t i = 0; i < n; ++i) {
+        std::size_t const left = o.lower_order_final ? n - i : n;
+        if (!is_end(g.levels[i + 1]))
             a.predictor[i] =
-                static_cast<unsigned>(std::min<std::size_t>({o.predictor_order, left, std::min(begun, ahead) + 1}));
-        if (begun > 0)
-            a.corrector[i] = static_cast<unsigned>(
-                std::min<std::size_t>({o.corrector_order, left + 2, std::min(begun - 1, ahead) + 2}));
+                static_cast<unsigned>(std::min<std::size_t>({o.predictor_order, left, std::min(i, ahead) + 1}));
+        if (i > 0)
+            a.corrector[i] =
+                static_cast<unsigned>(std::min<std::size_t>({o.corrector_order, left + 2, std::min(i - 1, ahead) + 2}));
     }
     return adams(g, o.network, a);
 });

@@ -110,7 +110,7 @@ struct dpm_rule {
 };
 
 /// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is
-/// left over at the end is a step of fewer; the last call is a step of its own where sigma ends at 0 and, with
+/// left over at the end is a step of fewer; the last call is a step of its own where the grid ends at an end of the path and, with
 /// `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4.
 inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bool lower_final = false)
 {
@@ -119,7 +119,7 @@ inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bo
     std::vector<unsigned> orders;
     for (std::size_t i = 0; i < n; ++i)
         orders.push_back(static_cast<unsigned>(i % order) + 1);
-    if (g.levels[n].sigma == 0.0 || (lower_final && n % order == 0))
+    if (is_end(g.levels[n]) || (lower_final && n % order == 0))
         orders[n - 1] = 1;
     return orders;
 }
@@ -133,7 +133,6 @@ struct dpm_singlestep_options {
     std::vector<unsigned> orders{}; ///< in place of singlestep_orders
     bool lower_order_final = false; ///< see singlestep_orders
     double noise_scale = 1.0;
-    std::size_t first = 0; ///< the call at which the plan starts
 };
 
 /// DPM-Solver and DPM-Solver++ singlestep on a grid that holds every call: a step of `order` calls goes through `order`
@@ -146,12 +145,13 @@ inline constexpr solver_function dpm_singlestep("dpm_singlestep", [](grid const&
     std::vector<unsigned> const orders =
         o.orders.empty() ? singlestep_orders(g, o.order, o.lower_order_final) : o.orders;
     require(orders.size() == g.steps(), "dpm_singlestep", "the number of orders", orders.size(), "there is one a call");
-    require(o.first < g.steps(), "dpm_singlestep", "first", o.first, "it must be a call of the grid");
     std::vector<inner_call> calls;
-    for (std::size_t i = o.first; i < g.steps(); ++i) {
+    for (std::size_t i = 0; i < g.steps(); ++i) {
         require(orders[i] >= 1, "dpm_singlestep", "an order", orders[i], "it must be at least 1");
-        unsigned const age = std::min(orders[i] - 1, calls.empty() ? 0 : calls.back().age + 1);
-        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, o.form, 0.0, o.rule});
+        bool const first =
+            i == 0 || calls.back().form != o.form; // what is remembered at an end of the path may be of another form
+        unsigned const age = first ? 0 : std::min(orders[i] - 1, calls.back().age + 1);
+        calls.push_back({g.times[i], g.levels[i], g.levels[i + 1], age, form_from(g.levels[i], o.form), 0.0, o.rule});
     }
     return singlestep(calls, {.network = o.network, .tau = std::sqrt(o.eta), .noise_scale = o.noise_scale});
 });

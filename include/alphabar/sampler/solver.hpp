@@ -130,8 +130,9 @@ struct named_function {
     options usual{};
 
     plan operator()(grid const& g, options const& o = {}) const { return solver(g, filled(o)); }
-    template <noise_path Path, grid_for<Path> Spec>
-    plan operator()(Path const& path, Spec const& spec, options const& o = {}) const
+    plan operator()(grid_on_path const& g, options const& o = {}) const { return solver(g, filled(o)); }
+    template <noise_path Path, class Spec>
+    auto operator()(Path const& path, Spec const& spec, options const& o = {}) const
     {
         return solver(path, spec, filled(o));
     }

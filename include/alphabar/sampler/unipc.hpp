@@ -19,10 +19,9 @@ struct unipc_options {
     unsigned order = 2; ///< of the predictor; the corrector has one more
     memory_form form = memory_form::x_0;
     unipc_variant variant = unipc_variant::bh2;
-    bool lower_order_final = true;                ///< the last steps have order ..., 2, 1
+    bool lower_order_final = false;               ///< the last steps have order ..., 2, 1, as software has it
     std::vector<std::size_t> disable_corrector{}; ///< steps that are not corrected
-    std::size_t first = 0;
-    bool split = false; ///< see adams_options
+    bool split = false;                           ///< see adams_options
 };
 
 /// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest moment only, with a
@@ -76,18 +75,17 @@ inline constexpr solver_function unipc("unipc", [](grid const& g, unipc_options 
     using two = moment_rule::two_nodes;
     require(o.order >= 1 && o.order < max_nodes, "unipc", "order", o.order, "it must lie in [1, 7]");
     std::size_t const n = g.steps();
-    adams_options a{.predictor = rising_orders(g, o.order, o.first),
+    adams_options a{.predictor = rising_orders(g, o.order),
                     .corrector = std::vector<unsigned>(n, 0),
                     .form = o.form,
                     .rule = {.two = o.variant == unipc_variant::bh1   ? two::flat
                                     : o.variant == unipc_variant::bh2 ? two::midpoint
                                                                       : two::exact},
-                    .first = o.first,
                     .split = o.split,
                     .correct = o.variant == unipc_variant::vary_shipped ? vary_shipped_weights : integral};
     if (o.lower_order_final)
         lower_final_orders(a.predictor);
-    for (std::size_t i = o.first + 1; i < n; ++i)
+    for (std::size_t i = 1; i < n; ++i)
         if (std::ranges::find(o.disable_corrector, i - 1) == o.disable_corrector.end())
             a.corrector[i] = a.predictor[i - 1] + 1;
     return adams(g, o.network, a);

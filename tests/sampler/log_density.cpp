@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <alphabar/sampler/likelihood.hpp>
+#include <alphabar/sampler/log_density.hpp>
 
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
