@@ -6,11 +6,14 @@
 
 #include <alphabar/backends/span.hpp>
 #include <alphabar/core/aligned.hpp>
+#include <alphabar/grid/spacing.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
 #include <alphabar/guidance/frequency_decoupled.hpp>
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/weighted.hpp>
+#include <alphabar/sampler/euler.hpp>
+#include <alphabar/sampler/executor.hpp>
 
 #include <algorithm>
 #include <array>
@@ -101,6 +104,37 @@ void measure(char const* name, Rule const& rule, int passes)
                 times.ratio());
 }
 
+/// Guidance within a step: Euler's on rectified flow, x' = x + h F with F the combination of c and u. `mixes`: the step
+/// makes it as it reads them; else `guide` writes F, and the step reads it.
+void measure_step(bool mixes)
+{
+    static arrays a;
+    ab::aligned_vector<float> x = a.predictions[2];
+    ab::executor run(ab::euler(ab::rectified_flow{}, ab::trailing_grid(1000)), ab::view(x, sizes), ab::noise_stream{1});
+    std::vector<double> weights;
+    for (std::size_t r = 0; r < samples; ++r)
+        weights.insert(weights.end(), {1.0, 6.5});
+    auto const c = ab::view(a.predictions[0], sizes), u = ab::view(a.predictions[1], sizes),
+               out = ab::view(a.out, sizes);
+    auto const word = [](ab::aligned_vector<float>& v) { return reinterpret_cast<std::uint32_t*>(v.data()); };
+    auto const times = ceiling::compare(
+        [&] {
+            combine<1>({word(a.average)},
+                       std::array<words, 3>{word(a.average), word(a.predictions[0]), word(a.predictions[1])},
+                       std::make_index_sequence<3>{});
+        },
+        [&] {
+            run.next();
+            if (mixes)
+                return run.take(c, {{c.data, u.data}, 2, weights.data()});
+            ab::guide(ab::classifier_free{}, out, c, u);
+            run.take(out);
+        },
+        40);
+    std::printf("%-34s %6d %9.0f %9.0f %7.2f\n", mixes ? "Euler's step, guided within" : "Euler's step after guide",
+                mixes ? 1 : 2, 1e6 * times.ceiling, 1e6 * times.measured, times.ratio());
+}
+
 } // namespace
 
 int main()
@@ -123,4 +157,6 @@ int main()
     measure<3>("rescaled perturbed", ab::rescaled{ab::perturbed()}, 2);
     measure<2>("frequency_decoupled, 3 levels",
                ab::frequency_decoupled{{{.scale = 8.0}, {.scale = 4.0}, {.scale = 2.0}}}, 2);
+    measure_step(true);
+    measure_step(false);
 }

@@ -266,3 +266,36 @@ TEST_CASE("with Eigen, whose networks see Eigen's types")
     ab::sample(plan, y, ab::noise_stream{}, both);
     CHECK((x - y).abs().maxCoeff() < 1e-5f);
 }
+
+TEST_CASE("the step combines the predictions as it reads them: the same bits as guide and step")
+{
+    ab::rectified_flow const flow;
+    int calls = 0;
+    network const c{1.0, 0.2, &calls}, u{0.7, -0.1, &calls}, p{0.4, 0.3, &calls};
+    auto const check = [&]<class T>(T, ab::plan const& plan, auto const& rule, auto const&... networks) {
+        ab::shape const wide{3, 2, 30, 30}; // more than one piece a sample
+        std::vector<T> whole(wide.size()), apart;
+        for (std::size_t i = 0; i < whole.size(); ++i)
+            whole[i] = static_cast<T>(1.5 * std::sin(0.1 * static_cast<double>(i * i % 977)));
+        apart = whole;
+        ab::guided together(plan, rule, networks...), by_itself(plan, rule, networks...);
+        ab::sample(plan, ab::view(whole, wide), ab::noise_stream{4}, together);
+        ab::sample(plan, ab::view(apart, wide), ab::noise_stream{4},
+                   [&](auto const& in, double t, auto& out) { by_itself(in, t, out); });
+        CHECK(whole == apart);
+        CHECK(std::isfinite(static_cast<double>(whole[7])));
+    };
+    ab::network_form const clipped{.operation = {.what = ab::x0_operation::kind::clip, .bound = 0.8}},
+        threshold{.operation = {.what = ab::x0_operation::kind::dynamic_threshold, .quantile = 0.9, .max = 2.0}};
+    std::vector<double> const scales{1.0, 3.0, 7.5};
+    for (ab::network_form const& form : {ab::network_form{}, clipped, threshold})
+        for (ab::plan const& plan : {ab::euler(flow, ab::trailing_grid(3), {.network = form}),
+                                     ab::heun(flow, ab::trailing_grid(3), {.network = form}),
+                                     ab::euler_ancestral_flow(flow, ab::trailing_grid(3), {.network = form})}) {
+            check(float{}, plan, ab::classifier_free{scales}, c, u);
+            check(double{}, plan, ab::classifier_free{scales}, c, u);
+            check(float{}, plan, ab::rescaled{ab::classifier_free{4.0}}, c, u); // reads inner products
+            check(float{}, plan, ab::perturbed(), c, u, p);
+            check(float{}, plan, ab::adaptive_projected{.radius = 5, .momentum = -0.5}, c, u); // writes an average
+        }
+}

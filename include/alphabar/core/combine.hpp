@@ -156,6 +156,7 @@ struct combination_work {
 
 /// out = the combination of the tensors `in` that weigh(row, products) chooses for each sample, in one pass over
 /// memory, two where `Products` is inner_products<K> or inner_products_and_sums<K> (std::tuple<>: none are taken).
+/// Without an `out` the weights alone are made, [c, d_1, ..., d_K] of each sample in work.weights.
 ///
 /// With `Averages` the call has std::tie(out, average) and `average` as its last input, which stands for D_1 + mu
 /// average in place of a difference and becomes that, in the same passes. Shapes, in place and errors as for
@@ -166,7 +167,7 @@ void combine_rows(std::string_view function, combination_work& work, Weigh const
                   std::tuple<Out&...> const& out, In const&... in)
 {
     constexpr std::size_t K = sizeof...(In) - 1;
-    using T = compute_t<value_t<std::tuple_element_t<0, std::tuple<Out...>>>>;
+    using T = compute_t<value_t<std::tuple_element_t<0, std::tuple<Out..., In...>>>>;
     constexpr bool sums = std::is_same_v<Products, inner_products_and_sums<K>>;
     constexpr std::size_t count = std::is_same_v<Products, std::tuple<>> ? 0
                                   : sums                                 ? inner_products_and_sums<K>::count
@@ -185,7 +186,9 @@ void combine_rows(std::string_view function, combination_work& work, Weigh const
         work.weights.push_back(w.c);
         work.weights.insert(work.weights.end(), w.d.begin(), w.d.end());
     }
-    detail::transform_checked(function, detail::combination_rows<T, K, Averages>{work.weights.data(), mu}, out, in...);
+    if constexpr (sizeof...(Out) > 0)
+        detail::transform_checked(function, detail::combination_rows<T, K, Averages>{work.weights.data(), mu}, out,
+                                  in...);
 }
 
 } // namespace alphabar

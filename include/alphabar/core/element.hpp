@@ -6,10 +6,14 @@
 #include <alphabar/core/tensor.hpp>
 
 #include <bit>
+#include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 /// Compiles a function for processors with AVX2 and F16C, but without FMA, so that no sum is contracted. Its callers
 /// ask detail::has_avx2() first. Elsewhere it is not defined, and there are no such functions.
@@ -24,9 +28,11 @@
 #define ALPHABAR_HAS_FLOAT16 1
 #endif
 
-/// Before a loop whose turns are independent, however its arrays overlap; where the compiler listens.
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
-#define ALPHABAR_INDEPENDENT_LOOP _Pragma("GCC ivdep")
+/// Before a loop of at most 64 turns that vanishes: what it writes stays in registers.
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define ALPHABAR_UNROLL _Pragma("GCC unroll 64")
+#else
+#define ALPHABAR_UNROLL
 #endif
 
 #if defined(__GNUC__)
@@ -106,16 +112,57 @@ ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr std::uint16_t to_bfloat16(float x
     return static_cast<std::uint16_t>((rounded & ~is_nan) | (((u >> 16) | 0x40u) & is_nan));
 }
 
+// In formulas signs are set by bits, and a comparison chooses between numbers at hand, never between results: compilers
+// make branches of everything else, and loops with branches are not vectorised.
+
+template <class T>
+using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr T magnitude(T x)
+{
+    using bits = bits_of<T>;
+    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(x) & (static_cast<bits>(-1) >> 1)));
+}
+
+/// x between -bound and bound, with x's sign; a NaN passes.
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr T clamped(T x, T bound)
+{
+    using bits = bits_of<T>;
+    T const size = magnitude(x), inner = size > bound ? bound : size;
+    bits const sign = static_cast<bits>(std::bit_cast<bits>(x) & ~(static_cast<bits>(-1) >> 1));
+    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(inner) | sign));
+}
+
+/// a or b, where both are results.
+template <std::floating_point T>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr T selected(bool first, T a, T b)
+{
+    using bits = bits_of<T>;
+    bits const mask = static_cast<bits>(0u - static_cast<bits>(first));
+    return std::bit_cast<T>(static_cast<bits>((std::bit_cast<bits>(a) & mask) | (std::bit_cast<bits>(b) & ~mask)));
+}
+
+template <element_format Format>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr float widen_bits(std::uint16_t h)
+{
+    return Format == element_format::binary16 ? from_binary16(h) : from_bfloat16(h);
+}
+template <element_format Format>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr std::uint16_t narrow_bits(float x)
+{
+    return Format == element_format::binary16 ? to_binary16(x) : to_bfloat16(x);
+}
+
 } // namespace detail
 
 /// One element, widened to the type in which formulas compute.
 template <class T>
 ALPHABAR_HOST_DEVICE constexpr compute_t<T> widen(T x)
 {
-    if constexpr (format_of<T> == element_format::binary16)
-        return detail::from_binary16(std::bit_cast<std::uint16_t>(x));
-    else if constexpr (format_of<T> == element_format::bfloat16)
-        return detail::from_bfloat16(std::bit_cast<std::uint16_t>(x));
+    if constexpr (format_of<T> != element_format::native)
+        return detail::widen_bits<format_of<T>>(std::bit_cast<std::uint16_t>(x));
     else
         return static_cast<compute_t<T>>(x);
 }
@@ -124,15 +171,43 @@ ALPHABAR_HOST_DEVICE constexpr compute_t<T> widen(T x)
 template <class T>
 ALPHABAR_HOST_DEVICE constexpr T narrow(compute_t<T> x)
 {
-    if constexpr (format_of<T> == element_format::binary16)
-        return std::bit_cast<T>(detail::to_binary16(x));
-    else if constexpr (format_of<T> == element_format::bfloat16)
-        return std::bit_cast<T>(detail::to_bfloat16(x));
+    if constexpr (format_of<T> != element_format::native)
+        return std::bit_cast<T>(detail::narrow_bits<format_of<T>>(x));
     else
         return static_cast<T>(x);
 }
 
+/// e^x within 1.2e-7 relative; 0 below -104, infinity above 88.73; the same bits everywhere. No table and no branch, so that
+/// compilers vectorise it.
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE constexpr float exp_of(float x)
+{
+    float const inside = detail::clamped(x, 104.0f);
+    float const rounded = inside * 1.44269504f + 12582912.0f, turns = rounded - 12582912.0f;
+    float const r = (inside - turns * 0.693359375f) - turns * -2.12194440e-4f; // |r| <= log(2) / 2
+    float p = 0x1.6a5052p-10f; // of (e^r - 1 - r) / r^2, minimax, within 3.2e-9 of e^r
+    p = p * r + 0x1.123976p-7f;
+    p = p * r + 0x1.5558acp-5f;
+    p = p * r + 0x1.555492p-3f;
+    p = p * r + 0x1.fffffcp-2f;
+    p = p * (r * r) + r + 1.0f;
+    // 2^turns in two factors, so that neither overflows nor vanishes before the product does. The low bits of `rounded` are turns.
+    std::uint32_t const n = std::bit_cast<std::uint32_t>(rounded), half = n >> 1;
+    auto const power = [](std::uint32_t k)
+                           ALPHABAR_INLINE_LAMBDA { return std::bit_cast<float>((k << 23) + 0x3f800000u); };
+    return p * power(half) * power(n - half);
+}
+
 namespace detail {
+
+/// e^x in the precision of C: exp_of, or the C library's where C is double.
+template <std::floating_point C>
+ALPHABAR_HOST_DEVICE ALPHABAR_INLINE C e_to_the(C x)
+{
+    if constexpr (std::is_same_v<C, float>)
+        return exp_of(x);
+    else
+        return std::exp(x);
+}
 
 /// The smallest number of turns that compilers still vectorise in every mode, for every element type.
 inline constexpr std::size_t short_block = 16;
@@ -159,28 +234,15 @@ typedef std::uint16_t bits16 __attribute__((may_alias));
 using bits16 = std::uint16_t;
 #endif
 
-template <element_format Format>
-ALPHABAR_INLINE void widen_block(bits16 const* in, float* out)
-{
-    // by way of a local array, so that the compiler need not ask whether the two overlap
-    float widened[short_block];
-    for (std::size_t k = 0; k < short_block; ++k)
-        widened[k] = Format == element_format::binary16 ? from_binary16(in[k]) : from_bfloat16(in[k]);
-    std::memcpy(out, widened, sizeof widened);
-}
-
-template <element_format Format>
-ALPHABAR_INLINE void narrow_block(float const* in, bits16* out)
-{
-    std::uint16_t rounded[short_block];
-    for (std::size_t k = 0; k < short_block; ++k)
-        rounded[k] = Format == element_format::binary16 ? to_binary16(in[k]) : to_bfloat16(in[k]);
-    std::memcpy(out, rounded, sizeof rounded);
-}
-
 #if defined(ALPHABAR_AVX2)
 /// Whether this processor has AVX2; every one of these converts binary16 too.
 inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+
+template <class F>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void call_avx2(F const& f)
+{
+    f();
+}
 
 template <element_format Format>
 ALPHABAR_AVX2 ALPHABAR_INLINE __m256 widen_8(bits16 const* in)
@@ -208,20 +270,161 @@ ALPHABAR_AVX2 ALPHABAR_INLINE __m128i narrow_8(__m256 x)
     }
 }
 
-template <element_format Format>
-ALPHABAR_AVX2 inline void widen_avx2(bits16 const* in, float* out, std::size_t blocks)
+#endif
+
+/// f() where f's loops are compiled for AVX2 too, and so run where this processor has it. f is inlined by force.
+template <class F>
+inline void vectorised(F const& f)
 {
-    for (std::size_t i = 0; i < blocks * short_block; i += 8)
-        _mm256_storeu_ps(out + i, widen_8<Format>(in + i));
+#if defined(ALPHABAR_AVX2)
+    if (has_avx2())
+        return call_avx2(f);
+#endif
+    f();
 }
 
-template <element_format Format>
-ALPHABAR_AVX2 inline void narrow_avx2(float const* in, bits16* out, std::size_t blocks)
+/// Count elements of an input as a formula sees them: the memory itself, or what was widened from it.
+template <std::size_t Count, class T>
+struct elements {
+    compute_t<T> values[Count];
+    ALPHABAR_INLINE explicit elements(T const* from)
+    {
+        for (std::size_t k = 0; k < Count; ++k)
+            if constexpr (format_of<T> != element_format::native)
+                values[k] = widen_bits<format_of<T>>(reinterpret_cast<bits16 const*>(from)[k]);
+            else
+                values[k] = widen(from[k]);
+    }
+};
+template <std::size_t Count, class T>
+    requires std::is_same_v<T, compute_t<T>>
+struct elements<Count, T> {
+    T const* values;
+    ALPHABAR_INLINE explicit elements(T const* from) : values(from) {}
+};
+
+/// Count results on their way to memory.
+template <std::size_t Count, class T>
+ALPHABAR_INLINE void store_block(compute_t<T> const* results, T* to)
 {
-    for (std::size_t i = 0; i < blocks * short_block; i += 8)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), narrow_8<Format>(_mm256_loadu_ps(in + i)));
+    if constexpr (std::is_same_v<T, compute_t<T>>) {
+        std::memcpy(to, results, Count * sizeof(T));
+    } else if constexpr (format_of<T> != element_format::native) {
+        std::uint16_t rounded[Count];
+        for (std::size_t k = 0; k < Count; ++k)
+            rounded[k] = narrow_bits<format_of<T>>(results[k]);
+        std::memcpy(reinterpret_cast<bits16*>(to), rounded, sizeof rounded);
+    } else {
+        for (std::size_t k = 0; k < Count; ++k)
+            to[k] = narrow<T>(results[k]);
+    }
+}
+
+/// results[j][k] = result j of f(in[k]...), where all of them lie apart from the inputs, so that compilers vectorise it.
+template <class F, class C, std::size_t N, std::size_t Count, class... Argument>
+ALPHABAR_INLINE void evaluate(F const& f, C (&results)[N][Count], Argument const*... in)
+{
+    for (std::size_t k = 0; k < Count; ++k) {
+        auto const result = f(in[k]...);
+        if constexpr (N == 1 && !requires { result[0]; })
+            results[0][k] = static_cast<C>(result);
+        else
+            [&]<std::size_t... J>(std::index_sequence<J...>) ALPHABAR_INLINE_LAMBDA {
+                ((results[J][k] = static_cast<C>(result[J])), ...);
+            }(std::make_index_sequence<N>{});
+    }
+}
+
+/// `apply` for the processor that the caller is compiled for: Count elements at `i`.
+template <std::size_t Count, class F, class... T, class... In>
+ALPHABAR_INLINE void apply_block(F const& f, std::tuple<T*...> const& out, std::size_t i, In const*... in)
+{
+    using C = compute_t<std::tuple_element_t<0, std::tuple<T...>>>;
+    C results[sizeof...(T)][Count];
+    evaluate(f, results, elements<Count, In>(in + i).values...);
+    [&]<std::size_t... J>(std::index_sequence<J...>) ALPHABAR_INLINE_LAMBDA {
+        (store_block<Count>(results[J], std::get<J>(out) + i), ...);
+    }(std::index_sequence_for<T...>{});
+}
+
+#if defined(ALPHABAR_AVX2)
+/// Elements of an input on their way to a register of 32 bytes: 8, or 4 where formulas compute in double.
+template <std::size_t Count, class T>
+struct register_elements {
+    compute_t<T> values[Count];
+    ALPHABAR_AVX2 ALPHABAR_INLINE explicit register_elements(T const* from)
+    {
+        if constexpr (format_of<T> != element_format::native && Count == 8)
+            _mm256_storeu_ps(values, widen_8<format_of<T>>(reinterpret_cast<bits16 const*>(from)));
+        else if constexpr (std::is_same_v<T, float> && Count == 8)
+            _mm256_storeu_ps(values, _mm256_loadu_ps(from));
+        else if constexpr (std::is_same_v<T, double> && Count == 4)
+            _mm256_storeu_pd(values, _mm256_loadu_pd(from));
+        else
+            for (std::size_t k = 0; k < Count; ++k)
+                values[k] = widen(from[k]);
+    }
+};
+
+/// Results on their way to memory.
+template <std::size_t Count, class T>
+ALPHABAR_AVX2 ALPHABAR_INLINE void store_register(compute_t<T> const* results, T* to)
+{
+    if constexpr (format_of<T> != element_format::native)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
+    else if constexpr (std::is_same_v<T, float>)
+        _mm256_storeu_ps(to, _mm256_loadu_ps(results));
+    else if constexpr (std::is_same_v<T, double>)
+        _mm256_storeu_pd(to, _mm256_loadu_pd(results));
+    else
+        for (std::size_t k = 0; k < Count; ++k)
+            to[k] = narrow<T>(results[k]);
+}
+
+/// `apply` compiled for AVX2, whatever the build is for. The compiler keeps the arrays in registers.
+template <class F, class... T, class... In>
+ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, std::tuple<T*...> const& outputs, std::size_t n,
+                                                      In const*... in)
+{
+    using C = compute_t<std::tuple_element_t<0, std::tuple<T...>>>;
+    constexpr std::size_t count = 32 / sizeof(C);
+    F const f = formula; // the compiler sees that no store changes its members
+    auto const out = outputs;
+    std::size_t i = 0;
+    for (std::size_t const whole = n / count * count; i < whole; i += count) {
+        C results[sizeof...(T)][count];
+        evaluate(f, results, register_elements<count, In>(in + i).values...);
+        [&]<std::size_t... J>(std::index_sequence<J...>) ALPHABAR_AVX2 ALPHABAR_INLINE_LAMBDA {
+            (store_register<count>(results[J], std::get<J>(out) + i), ...);
+        }(std::index_sequence_for<T...>{});
+    }
+    for (; i < n; ++i)
+        apply_block<1>(f, out, i, in...);
 }
 #endif
+
+/// out[j][i] = result j of f(in[i]...) for i < n: widened, computed and rounded without a pass through a buffer. Outputs
+/// may be inputs; otherwise arrays lie apart. By AVX2 where this processor has it, with the same bits.
+template <class F, class... T, class... In>
+ALPHABAR_FLATTEN inline void apply(F const& formula, std::tuple<T*...> const& outputs, std::size_t n, In const*... in)
+{
+#if defined(ALPHABAR_AVX2)
+    if (has_avx2())
+        return apply_avx2(formula, outputs, n, in...);
+#endif
+    F const f = formula;
+    auto const out = outputs;
+    for_blocks(n, [&](std::size_t i, auto count)
+                      ALPHABAR_INLINE_LAMBDA { apply_block<decltype(count)::value>(f, out, i, in...); });
+}
+
+struct identity {
+    template <class C>
+    ALPHABAR_HOST_DEVICE constexpr C operator()(C x) const
+    {
+        return x;
+    }
+};
 
 } // namespace detail
 
@@ -229,42 +432,14 @@ ALPHABAR_AVX2 inline void narrow_avx2(float const* in, bits16* out, std::size_t 
 template <class T>
 void widen(T const* in, compute_t<T>* out, std::size_t n)
 {
-    std::size_t i = 0;
-    if constexpr (format_of<T> != element_format::native) {
-        auto const* const bits = reinterpret_cast<detail::bits16 const*>(in);
-        std::size_t const whole = n / detail::short_block * detail::short_block;
-#if defined(ALPHABAR_AVX2)
-        if (detail::has_avx2()) {
-            detail::widen_avx2<format_of<T>>(bits, out, n / detail::short_block);
-            i = whole;
-        }
-#endif
-        for (; i < whole; i += detail::short_block)
-            detail::widen_block<format_of<T>>(bits + i, out + i);
-    }
-    for (; i < n; ++i)
-        out[i] = widen(in[i]);
+    detail::apply(detail::identity{}, std::tuple(out), n, in);
 }
 
 /// out[i] = narrow<T>(in[i]) for i < n. The arrays lie apart.
 template <class T>
 void narrow(compute_t<T> const* in, T* out, std::size_t n)
 {
-    std::size_t i = 0;
-    if constexpr (format_of<T> != element_format::native) {
-        auto* const bits = reinterpret_cast<detail::bits16*>(out);
-        std::size_t const whole = n / detail::short_block * detail::short_block;
-#if defined(ALPHABAR_AVX2)
-        if (detail::has_avx2()) {
-            detail::narrow_avx2<format_of<T>>(in, bits, n / detail::short_block);
-            i = whole;
-        }
-#endif
-        for (; i < whole; i += detail::short_block)
-            detail::narrow_block<format_of<T>>(in + i, bits + i);
-    }
-    for (; i < n; ++i)
-        out[i] = narrow<T>(in[i]);
+    detail::apply(detail::identity{}, std::tuple(out), n, in);
 }
 
 } // namespace alphabar

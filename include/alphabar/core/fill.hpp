@@ -14,14 +14,6 @@ struct constant {
     ALPHABAR_HOST_DEVICE constexpr C operator()() const { return value; }
 };
 
-struct identity {
-    template <class C>
-    ALPHABAR_HOST_DEVICE constexpr C operator()(C x) const
-    {
-        return x;
-    }
-};
-
 } // namespace detail
 
 /// out[r][i] = what `g` makes for element i of sample r; with a noise field, standard normal noise.

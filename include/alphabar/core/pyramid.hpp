@@ -68,9 +68,7 @@ std::vector<T> resized_across(std::vector<T> const& in, std::size_t height, std:
                 [&]<std::size_t... I>(std::index_sequence<I...>) {
                     T const* const first = in.data() + plane * height * width;
                     T* const to = lines.data() + k * width;
-                    std::size_t const done =
-                        apply_stored(taps[y + k], std::array{to}, width, (first + from[y + k][I])...);
-                    apply(taps[y + k], std::array{to + done}, width - done, (first + from[y + k][I] + done)...);
+                    apply(taps[y + k], std::tuple(to), width, (first + from[y + k][I])...);
                 }(std::make_index_sequence<10>{});
             for (std::size_t x = 0; x < width; ++x)
                 for (std::size_t k = 0; k < count; ++k)

@@ -165,30 +165,21 @@ auto reduce_chunk(row_layout const& layout, std::size_t chunk, Formulas const& f
     using compute = std::conditional_t<std::is_same_v<typename summand::type, float>, float, double>;
     std::tuple<detail::reader<Source>...> readers;
     alignas(64) compute terms[summand::count][detail::piece];
-    std::array<compute*, summand::count> rows;
-    for (std::size_t j = 0; j < summand::count; ++j)
-        rows[j] = terms[j];
+    auto const rows = [&]<std::size_t... J>(std::index_sequence<J...>) {
+        return std::tuple(terms[J]...);
+    }(std::make_index_sequence<summand::count>{});
     detail::chunk_extent const at = detail::extent_of(layout, chunk);
     std::array<tree_sum, summand::count> sums;
-    auto const add_rows = [&](std::size_t n) {
-        for (std::size_t j = 0; j < summand::count; ++j)
-            detail::add_terms(sums[j], terms[j], n);
-    };
     for (std::size_t first = at.begin; first < at.end; first += detail::piece) {
         std::size_t const n = std::min(detail::piece, at.end - first);
-        if constexpr (detail::is_stored_pass<compute, Source...> && !std::is_same_v<formula, detail::identity>) {
-            std::size_t const offset = at.row * layout.row_size + first;
-            if (detail::apply_stored(formulas[at.row], rows, n, (in.data + offset)...) == n) {
-                add_rows(n);
-                continue;
-            }
-        }
         auto const add = [&](auto const*... arguments) {
-            if constexpr (std::is_same_v<formula, detail::identity>) {
+            if constexpr (std::is_same_v<formula, detail::identity> &&
+                          (std::is_same_v<decltype(arguments), compute const*> && ...)) {
                 detail::add_terms(sums[0], arguments..., n);
             } else {
                 detail::apply(formulas[at.row], rows, n, arguments...);
-                add_rows(n);
+                for (std::size_t j = 0; j < summand::count; ++j)
+                    detail::add_terms(sums[j], terms[j], n);
             }
         };
         std::apply([&](auto&... r) { add(r.read(in, layout, at.row, first, n)...); }, readers);
@@ -207,7 +198,6 @@ std::array<double, 1> transform_reduce_chunk(row_layout const& layout, std::size
     using compute = compute_t<T>;
     using formula = std::remove_cvref_t<decltype(formulas[0])>;
     std::tuple<detail::reader<Source>...> readers;
-    detail::writer<T, 1> results;
     alignas(64) compute terms[detail::piece];
     detail::chunk_extent const at = detail::extent_of(layout, chunk);
     detail::as_pair<formula, compute> const f{formulas[at.row]};
@@ -217,11 +207,9 @@ std::array<double, 1> transform_reduce_chunk(row_layout const& layout, std::size
         std::size_t const offset = at.row * layout.row_size + first;
         std::apply(
             [&](auto&... r) {
-                detail::apply(f, std::array<compute*, 2>{results.begin(out, offset)[0], terms}, n,
-                              r.read(in, layout, at.row, first, n)...);
+                detail::apply(f, std::tuple(out.data[0] + offset, terms), n, r.read(in, layout, at.row, first, n)...);
             },
             readers);
-        results.end(out, offset, n);
         detail::add_terms(sum, terms, n);
     }
     return {sum.value()};

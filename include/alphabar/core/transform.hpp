@@ -74,11 +74,8 @@ struct targets {
 
 namespace detail {
 
-/// Elements that are converted or made at a time: they and the results stay in the L1 cache.
+/// Elements that are made at a time: they stay in the L1 cache.
 inline constexpr std::size_t piece = 512;
-
-template <class T>
-inline constexpr bool is_computed_in_place = std::is_same_v<T, compute_t<T>>;
 
 /// Asks for the memory at `from`, which will be read or written soon.
 template <class T>
@@ -109,13 +106,11 @@ void make(G const& g, std::size_t row, std::size_t first, std::span<float> out, 
         g.fill(row, first, out);
 }
 
-/// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was widened or
-/// made.
+/// Hands out the arguments of a formula for a piece of a row: the memory itself, or a buffer with what was made.
 template <class Source>
 class reader;
 
 template <class T>
-    requires is_computed_in_place<T>
 class reader<stored_source<T>> {
 public:
     template <class Fetch = fetch_nothing>
@@ -126,271 +121,39 @@ public:
     }
 };
 
-template <class T>
-    requires(!is_computed_in_place<T>)
-class reader<stored_source<T>> {
+template <class G, class C>
+class reader<made_source<G, C>> {
 public:
     template <class Fetch = fetch_nothing>
-    compute_t<T> const* read(stored_source<T> from, row_layout const& layout, std::size_t row, std::size_t first,
-                             std::size_t n, Fetch const& = {})
-    {
-        widen(from.data + row * layout.row_size + first, buffer_, n);
-        return buffer_;
-    }
-
-private:
-    alignas(64) compute_t<T> buffer_[piece];
-};
-
-template <class G>
-class reader<made_source<G, float>> {
-public:
-    template <class Fetch = fetch_nothing>
-    float const* read(made_source<G, float> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n,
-                      Fetch const& fetch = {})
-    {
-        make(*from.made_by, row, first, std::span<float>(buffer_, n), fetch);
-        return buffer_;
-    }
-
-private:
-    alignas(64) float buffer_[piece];
-};
-
-template <class G>
-class reader<made_source<G, double>> {
-public:
-    template <class Fetch = fetch_nothing>
-    double const* read(made_source<G, double> from, row_layout const&, std::size_t row, std::size_t first,
-                       std::size_t n, Fetch const& fetch = {})
+    C const* read(made_source<G, C> from, row_layout const&, std::size_t row, std::size_t first, std::size_t n,
+                  Fetch const& fetch = {})
     {
         make(*from.made_by, row, first, std::span<float>(made_, n), fetch);
-        for_blocks(n, [this](std::size_t at, auto count) {
-            for (std::size_t k = 0; k < decltype(count)::value; ++k)
-                buffer_[at + k] = static_cast<double>(made_[at + k]);
-        });
-        return buffer_;
+        if constexpr (std::is_same_v<C, float>) {
+            return made_;
+        } else {
+            apply([](float x) { return static_cast<C>(x); }, std::tuple(converted_), n, made_);
+            return converted_;
+        }
     }
 
 private:
     alignas(64) float made_[piece];
-    alignas(64) double buffer_[piece];
+    alignas(64) C converted_[std::is_same_v<C, float> ? 1 : piece];
 };
 
-/// Where the results of a piece go: the memory itself, or a buffer that is narrowed at the end of the piece.
+template <class Source>
+inline constexpr bool is_made = false;
+template <class G, class C>
+inline constexpr bool is_made<made_source<G, C>> = true;
+
+/// The outputs of a pass from element `at` on.
 template <class T, std::size_t N>
-class writer {
-public:
-    std::array<T*, N> begin(targets<T, N> const& to, std::size_t offset)
-    {
-        std::array<T*, N> at;
-        for (std::size_t j = 0; j < N; ++j)
-            at[j] = to.data[j] + offset;
-        return at;
-    }
-    void end(targets<T, N> const&, std::size_t, std::size_t) {}
-};
-
-template <class T, std::size_t N>
-    requires(!is_computed_in_place<T>)
-class writer<T, N> {
-public:
-    std::array<compute_t<T>*, N> begin(targets<T, N> const&, std::size_t)
-    {
-        std::array<compute_t<T>*, N> at;
-        for (std::size_t j = 0; j < N; ++j)
-            at[j] = buffer_[j];
-        return at;
-    }
-    void end(targets<T, N> const& to, std::size_t offset, std::size_t n)
-    {
-        for (std::size_t j = 0; j < N; ++j)
-            narrow<T>(buffer_[j], to.data[j] + offset, n);
-    }
-
-private:
-    alignas(64) compute_t<T> buffer_[N][piece];
-};
-
-/// `apply` to a block of a constant number of elements. An output may be an input. GCC is told that the turns of the
-/// loop are independent all the same; other compilers vectorise the loop because it writes to an array of its own.
-template <std::size_t Count, class F, class C, class... Argument>
-ALPHABAR_INLINE void apply_block(F const& f, C* out, Argument const*... in)
+auto targets_at(targets<T, N> const& out, std::size_t at)
 {
-#if defined(ALPHABAR_INDEPENDENT_LOOP)
-    ALPHABAR_INDEPENDENT_LOOP
-    for (std::size_t k = 0; k < Count; ++k)
-        out[k] = static_cast<C>(f(in[k]...));
-#else
-    C results[Count];
-    for (std::size_t k = 0; k < Count; ++k)
-        results[k] = static_cast<C>(f(in[k]...));
-    std::memcpy(out, results, sizeof results);
-#endif
-}
-template <std::size_t Count, std::size_t... J, class F, class C, class... Argument>
-ALPHABAR_INLINE void apply_block(std::index_sequence<J...>, F const& f, std::array<C*, sizeof...(J)> const& out,
-                                 Argument const*... in)
-{
-#if defined(ALPHABAR_INDEPENDENT_LOOP)
-    C* const to[] = {out[J]...};
-    ALPHABAR_INDEPENDENT_LOOP
-    for (std::size_t k = 0; k < Count; ++k) {
-        auto const result = f(in[k]...);
-        ((to[J][k] = static_cast<C>(result[J])), ...);
-    }
-#else
-    C results[sizeof...(J)][Count];
-    for (std::size_t k = 0; k < Count; ++k) {
-        auto const result = f(in[k]...);
-        ((results[J][k] = static_cast<C>(result[J])), ...);
-    }
-    (std::memcpy(out[J], results[J], sizeof results[J]), ...);
-#endif
-}
-
-/// The loops of `apply`, for whatever processor the caller is compiled for.
-template <class F, class C, std::size_t N, class... Argument>
-ALPHABAR_INLINE void apply_loops(F const& formula, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
-{
-    F const f = formula; // the compiler sees that no store changes its members
-    for_blocks(n, [&](std::size_t first, auto count) ALPHABAR_INLINE_LAMBDA {
-        constexpr std::size_t turns = decltype(count)::value;
-        if constexpr (N == 1) {
-            if constexpr (turns == 1)
-                out[0][first] = static_cast<C>(f(in[first]...));
-            else
-                apply_block<turns>(f, out[0] + first, (in + first)...);
-        } else {
-            [&]<std::size_t... J>(std::index_sequence<J...> all) {
-                if constexpr (turns == 1) {
-                    auto const result = f(in[first]...);
-                    ((out[J][first] = static_cast<C>(result[J])), ...);
-                } else {
-                    apply_block<turns>(all, f, std::array<C*, N>{(out[J] + first)...}, (in + first)...);
-                }
-            }(std::make_index_sequence<N>{});
-        }
-    });
-}
-
-template <class F, class C, std::size_t N, class... Argument>
-ALPHABAR_FLATTEN inline void apply_plain(F const& f, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
-{
-    apply_loops(f, out, n, in...);
-}
-
-/// Whether the plain loops of this build are compiled for AVX2 anyway (Clang's are slower even then).
-#if defined(__AVX2__) && !defined(__clang__)
-inline constexpr bool plain_loops_are_wide = true;
-#else
-inline constexpr bool plain_loops_are_wide = false;
-#endif
-
-#if defined(ALPHABAR_AVX2)
-template <class F, class C, std::size_t N, class... Argument>
-ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_wide(F const& f, std::array<C*, N> const& out, std::size_t n,
-                                                      Argument const*... in)
-{
-    apply_loops(f, out, n, in...);
-}
-#endif
-
-/// out[j][i] = result j of f(in[i]...) for i < n. Outputs may be inputs; otherwise arrays lie apart.
-template <class F, class C, std::size_t N, class... Argument>
-inline void apply(F const& f, std::array<C*, N> const& out, std::size_t n, Argument const*... in)
-{
-#if defined(ALPHABAR_AVX2)
-    if (!plain_loops_are_wide && has_avx2())
-        return apply_wide(f, out, n, in...);
-#endif
-    apply_plain(f, out, n, in...);
-}
-
-#if defined(ALPHABAR_AVX2)
-
-/// Eight elements of an input on their way to registers: widened where they are 16-bit numbers.
-template <class T>
-struct eight_elements {
-    compute_t<T> values[8];
-    ALPHABAR_AVX2 ALPHABAR_INLINE explicit eight_elements(T const* from)
-    {
-        if constexpr (format_of<T> != element_format::native) {
-            _mm256_storeu_ps(values, widen_8<format_of<T>>(reinterpret_cast<bits16 const*>(from)));
-        } else if constexpr (std::is_same_v<T, float>) {
-            _mm256_storeu_ps(values, _mm256_loadu_ps(from));
-        } else if constexpr (std::is_same_v<T, double>) {
-            _mm256_storeu_pd(values, _mm256_loadu_pd(from));
-            _mm256_storeu_pd(values + 4, _mm256_loadu_pd(from + 4));
-        } else {
-            for (std::size_t k = 0; k < 8; ++k)
-                values[k] = widen(from[k]);
-        }
-    }
-};
-
-/// Eight results on their way to memory.
-template <class T>
-ALPHABAR_AVX2 ALPHABAR_INLINE void store_eight(compute_t<T> const* results, T* to)
-{
-    if constexpr (format_of<T> != element_format::native) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), narrow_8<format_of<T>>(_mm256_loadu_ps(results)));
-    } else if constexpr (std::is_same_v<T, float>) {
-        _mm256_storeu_ps(to, _mm256_loadu_ps(results));
-    } else if constexpr (std::is_same_v<T, double>) {
-        _mm256_storeu_pd(to, _mm256_loadu_pd(results));
-        _mm256_storeu_pd(to + 4, _mm256_loadu_pd(results + 4));
-    } else {
-        for (std::size_t k = 0; k < 8; ++k)
-            to[k] = narrow<T>(results[k]);
-    }
-}
-
-/// out[j][i] = result j of f(in[i]...) for i < 8 * blocks. 16-bit numbers are converted on the way, without a pass through
-/// a buffer. An output may be an input. The compiler keeps the arrays of eight in registers.
-template <class F, class T, std::size_t N, class... In>
-ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, std::array<T*, N> const& out,
-                                                      std::size_t blocks, In const*... in)
-{
-    F const f = formula;
-    for (std::size_t i = 0; i < 8 * blocks; i += 8) {
-        compute_t<T> results[N][8];
-        [&]<std::size_t... J>(std::index_sequence<J...>, auto const&... from) ALPHABAR_AVX2
-            __attribute__((always_inline)) {
-                for (std::size_t k = 0; k < 8; ++k) {
-                    auto const result = f(from.values[k]...);
-                    if constexpr (N == 1 && !requires { result[0]; })
-                        results[0][k] = static_cast<compute_t<T>>(result);
-                    else
-                        ((results[J][k] = static_cast<compute_t<T>>(result[J])), ...);
-                }
-            }(std::make_index_sequence<N>{}, eight_elements<In>(in + i)...);
-        for (std::size_t j = 0; j < N; ++j)
-            store_eight(results[j], out[j] + i);
-    }
-}
-#endif
-
-/// Whether `apply_stored` is worth while for a pass with outputs of T: where all inputs lie in memory, and the plain
-/// loops are not wide or some array holds 16-bit numbers.
-template <class T, class... Source>
-inline constexpr bool is_stored_pass = false;
-template <class T, class... In>
-inline constexpr bool is_stored_pass<T, stored_source<In>...> =
-    !plain_loops_are_wide || format_of<T> != element_format::native ||
-    ((format_of<In> != element_format::native) || ...);
-
-/// As many of n elements as `apply_avx2` takes, where this processor has it; returns how many.
-template <class F, class T, std::size_t N, class... In>
-inline std::size_t apply_stored(F const& f, std::array<T*, N> const& out, std::size_t n, In const*... in)
-{
-#if defined(ALPHABAR_AVX2)
-    if (has_avx2()) {
-        apply_avx2(f, out, n / 8, in...);
-        return n / 8 * 8;
-    }
-#endif
-    return 0;
+    return [&]<std::size_t... J>(std::index_sequence<J...>) {
+        return std::tuple((out.data[J] + at)...);
+    }(std::make_index_sequence<N>{});
 }
 
 /// The elements of one chunk: its row, and [begin, end) within it.
@@ -425,34 +188,25 @@ void transform_chunks(row_layout const& layout, std::size_t begin, std::size_t e
                       targets<T, N> const& out, Source const&... in)
 {
     std::tuple<detail::reader<Source>...> readers;
-    detail::writer<T, N> results;
+    constexpr std::size_t step = (detail::is_made<Source> || ...) ? detail::piece : row_layout::chunk;
     for (std::size_t chunk = begin; chunk < end; ++chunk) {
         detail::chunk_extent const at = detail::extent_of(layout, chunk);
-        std::size_t start = at.begin;
-        if constexpr (detail::is_stored_pass<T, Source...>) {
-            std::size_t const offset = at.row * layout.row_size + start;
-            std::array<T*, N> to;
-            for (std::size_t j = 0; j < N; ++j)
-                to[j] = out.data[j] + offset;
-            start += detail::apply_stored(formulas[at.row], to, at.end - start, (in.data + offset)...);
-        }
-        for (std::size_t first = start; first < at.end; first += detail::piece) {
-            std::size_t const n = std::min(detail::piece, at.end - first);
+        for (std::size_t first = at.begin; first < at.end; first += step) {
+            std::size_t const n = std::min(step, at.end - first);
             std::size_t const offset = at.row * layout.row_size + first;
             auto const fetch_next = [&](std::size_t from, std::size_t count) {
-                if (first + detail::piece + from + count > at.end)
+                if (first + step + from + count > at.end)
                     return;
-                (detail::prefetch_source(in, offset + detail::piece + from, count), ...);
+                (detail::prefetch_source(in, offset + step + from, count), ...);
                 for (T* const to : out.data)
-                    detail::prefetch(to + offset + detail::piece + from, count);
+                    detail::prefetch(to + offset + step + from, count);
             };
             std::apply(
                 [&](auto&... r) {
-                    detail::apply(formulas[at.row], results.begin(out, offset), n,
+                    detail::apply(formulas[at.row], detail::targets_at(out, offset), n,
                                   r.read(in, layout, at.row, first, n, fetch_next)...);
                 },
                 readers);
-            results.end(out, offset, n);
         }
     }
 }

@@ -94,14 +94,21 @@ std::array<bool, K + 1> predictions_used(Rule const& rule, guidance_point at)
     return used;
 }
 
-template <class Rule, class Outs, class... P>
-void guide_in(combination_work& work, Rule const& rule, guidance_point at, Outs const& outs, P const&... p)
+/// The guided prediction in `outs`, with the average behind it; where that is std::tie() its weights alone, in `work`.
+template <class Rule, class... Out, class... P>
+void guide_in(combination_work& work, Rule const& rule, guidance_point at, std::tuple<Out&...> const& outs,
+              P const&... p)
 {
-    if constexpr (combines<Rule, std::tuple_element_t<0, Outs>, P...>) {
+    constexpr bool combined = [] {
+        if constexpr (sizeof...(Out) > 0)
+            return combines<Rule, std::tuple_element_t<0, std::tuple<Out...>>, P...>;
+        return false;
+    }();
+    if constexpr (combined) {
         rule.combine(at, std::get<0>(outs), p...);
     } else {
         constexpr std::size_t K = sizeof...(P) - 1;
-        constexpr bool averages = std::tuple_size_v<Outs> == 2;
+        constexpr bool averages = sizeof...(Out) == 2;
         using sums = inner_products_and_sums<K>;
         using products = std::conditional_t<weighs<Rule, inner_products<K>>, inner_products<K>,
                                             std::conditional_t<weighs<Rule, sums>, sums, std::tuple<>>>;

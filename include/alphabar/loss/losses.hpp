@@ -2,6 +2,7 @@
 // Losses of a prediction against a target or against the stream's noise, with their gradient in the same pass.
 #pragma once
 
+#include <alphabar/core/element.hpp>
 #include <alphabar/core/error.hpp>
 #include <alphabar/core/host_device.hpp>
 #include <alphabar/core/reduce.hpp>
@@ -29,29 +30,6 @@ struct loss_at {
 };
 
 namespace detail {
-
-// Signs are set by bits, and formulas choose between numbers, never between results: compilers make branches of
-// everything else, and loops with branches are not vectorised.
-
-template <class T>
-using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-
-template <std::floating_point T>
-ALPHABAR_HOST_DEVICE constexpr T magnitude(T e)
-{
-    using bits = bits_of<T>;
-    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(e) & (static_cast<bits>(-1) >> 1)));
-}
-
-/// e between -bound and bound; NaN for NaN.
-template <std::floating_point T>
-ALPHABAR_HOST_DEVICE constexpr T clamped(T e, T bound)
-{
-    using bits = bits_of<T>;
-    T const size = magnitude(e), inner = size > bound ? bound : size;
-    bits const sign = static_cast<bits>(std::bit_cast<bits>(e) & ~(static_cast<bits>(-1) >> 1));
-    return std::bit_cast<T>(static_cast<bits>(std::bit_cast<bits>(inner) | sign));
-}
 
 /// -1, 0 or 1 with the sign of e; NaN for NaN.
 template <std::floating_point T>

@@ -24,22 +24,6 @@ namespace detail {
 
 inline constexpr std::size_t brownian_piece = 512;
 
-/// sum += weight * z. A product of two floats is exact in double: that it may be fused changes no bit.
-ALPHABAR_INLINE void add_scaled(std::array<double, brownian_piece>& sum, float weight,
-                                std::array<float, brownian_piece> const& z)
-{
-    double const w = static_cast<double>(weight);
-    for (std::size_t j = 0; j < brownian_piece; ++j)
-        sum[j] += w * static_cast<double>(z[j]);
-}
-#if defined(ALPHABAR_AVX2)
-ALPHABAR_AVX2 inline void add_scaled_avx2(std::array<double, brownian_piece>& sum, float weight,
-                                          std::array<float, brownian_piece> const& z)
-{
-    add_scaled(sum, weight, z);
-}
-#endif
-
 } // namespace detail
 
 /// A fixed sum of fields of one stream: an increment of a Brownian path, for every element. Models `generator`. No
@@ -59,13 +43,11 @@ public:
             sum.fill(0.0);
             for (std::size_t k = 0; k < count_; ++k) {
                 field(k).fill(row, first + i, std::span(z).first(n));
-#if defined(ALPHABAR_AVX2)
-                if (detail::has_avx2()) {
-                    detail::add_scaled_avx2(sum, terms_[k].weight, z);
-                    continue;
-                }
-#endif
-                detail::add_scaled(sum, terms_[k].weight, z);
+                // a product of two floats is exact in double: that it may be fused changes no bit
+                detail::vectorised([&sum, &z, w = static_cast<double>(terms_[k].weight)]() ALPHABAR_INLINE_LAMBDA {
+                    for (std::size_t j = 0; j < detail::brownian_piece; ++j)
+                        sum[j] += w * static_cast<double>(z[j]);
+                });
             }
             for (std::size_t j = 0; j < n; ++j)
                 out[i + j] = static_cast<float>(sum[j]);

@@ -2,6 +2,7 @@
 // p(x_{t-1} | x_t): the reverse process of a network, one time of the table after the other.
 #pragma once
 
+#include <alphabar/core/element.hpp>
 #include <alphabar/core/error.hpp>
 #include <alphabar/core/host_device.hpp>
 #include <alphabar/core/pair_map.hpp>
@@ -159,12 +160,11 @@ struct reverse_formula {
 
     ALPHABAR_HOST_DEVICE constexpr T clean(T x, T F) const
     {
-        T const u = static_cast<T>(denoised_fn(map(x, F)));
-        return u < -bound ? -bound : u > bound ? bound : u;
+        return detail::clamped(static_cast<T>(denoised_fn(map(x, F))), bound);
     }
     ALPHABAR_HOST_DEVICE constexpr T mean(T x, T F, T x_0) const
     {
-        return mean_is_predicted ? F : posterior_mean(x_0, x);
+        return detail::selected(mean_is_predicted, F, posterior_mean(x_0, x));
     }
     ALPHABAR_HOST_DEVICE constexpr T log_variance(T v) const { return log_base + log_slope * v; }
 
@@ -178,7 +178,7 @@ struct reverse_formula {
     ALPHABAR_HOST_DEVICE std::array<T, 4> moments(T x, T F, T v) const
     {
         T const x_0 = clean(x, F), log_v = log_variance(v);
-        return {mean(x, F, x_0), x_0, std::exp(log_v), log_v};
+        return {mean(x, F, x_0), x_0, detail::e_to_the(log_v), log_v};
     }
     /// [sample, x_0]; `rest` is v where the variance is learned, then g where there is a classifier
     template <class... Rest>
@@ -187,7 +187,7 @@ struct reverse_formula {
         T const x_0 = clean(x, F), m = mean(x, F, x_0);
         if constexpr (Learned) {
             std::array<T, sizeof...(Rest)> const r{static_cast<T>(rest)...};
-            T const half = std::exp(log_variance(r[0]) / 2);
+            T const half = detail::e_to_the(log_variance(r[0]) / 2);
             T const guided = sizeof...(Rest) == 2 ? m + half * half * r[sizeof...(Rest) - 1] : m;
             return {guided + noisy * half * z, x_0};
         } else {

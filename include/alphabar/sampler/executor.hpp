@@ -211,12 +211,13 @@ public:
                 stage_, done};
     }
 
-    /// Takes the network's output for the call that next() returned, and runs its stage.
+    /// Takes the network's output for the call that next() returned, and runs its stage. A `mixed` output is several
+    /// predictions, of which the stage makes its own as it reads them; `output` is then the first.
     ///
     /// Throws std::invalid_argument without next(), for an output of the wrong shape, and for one that lies in the
     /// executor's arrays; nothing is written then.
     template <tensor Output>
-    void take(Output const& output)
+    void take(Output const& output, mixed_output<value_t<Output>> const& mixed = {})
     {
         require(waiting_, "executor::take", "the output", "not asked for", "call next() first");
         shape const found = traits_of<Output>::shape(output), wanted = output_shape();
@@ -236,6 +237,7 @@ public:
                 "it must lie apart from x and from the input");
         pass_arrays<value_type, value_t<Output>> arrays = arrays_of<value_t<Output>>();
         arrays.output = elements.data();
+        arrays.mixed = mixed;
         run(arrays);
         waiting_ = false;
     }

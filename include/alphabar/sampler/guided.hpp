@@ -6,6 +6,7 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/guidance/guide.hpp>
 #include <alphabar/sampler/executor.hpp>
+#include <alphabar/sampler/pass.hpp>
 #include <alphabar/sampler/plan.hpp>
 
 #include <array>
@@ -40,6 +41,7 @@ public:
             if (s.calls)
                 points_.push_back({.step = step, .time = s.time});
             step += s.ends_step ? 1 : 0;
+            mixes_ = mixes_ && !s.langevin;
         }
         for (guidance_point& at : points_)
             at.steps = step;
@@ -51,6 +53,20 @@ public:
     /// Throws std::invalid_argument where `time` is not that of the plan's next call, and as `guide` does.
     template <class Input, class Output>
     void operator()(Input const& input, double time, Output& output)
+    {
+        call<false>(input, time, output);
+    }
+    /// The same, but where the rule makes weights, with or without inner products, the sum itself is left to the pass that
+    /// reads the output: `sample` calls this. What is returned holds until the next call.
+    template <class Input, class Output>
+    mixed_output<value_t<Output>> predictions(Input const& input, double time, Output& output)
+    {
+        return call<true>(input, time, output);
+    }
+
+private:
+    template <bool Mixes, class Input, class Output>
+    mixed_output<value_t<Output>> call(Input const& input, double time, Output& output)
     {
         require(call_ < points_.size() && points_[call_].time == time, "guided", "the time", time,
                 "it is not that of the plan's next call; after a run that was given up, call restart()");
@@ -67,6 +83,7 @@ public:
                                                            : reinterpret_cast<T*>(memory_.data() + (k - 1) * stride);
             return detail::make_view<std::remove_cvref_t<Output>>(data, s, traits_of<Output>::space(output));
         };
+        mixed_output<T> mixed;
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             auto views = std::tuple{view(I)...};
             ((I == 0 || used[I] ? void(std::invoke(std::get<I>(networks_), input, time, std::get<I>(views))) : void()),
@@ -77,18 +94,26 @@ public:
                 if (auto average = view(K + 1); detail::momentum_of(rule_, at) != 0)
                     return detail::guide_in(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
                                             average);
+            if constexpr (Mixes && K > 0 && K < mixed_output<T>::max_parts &&
+                          !detail::combines<Rule, Output, decltype(view(I))...>)
+                if (mixes_) {
+                    detail::guide_in(work_, rule_, at, std::tie(), std::get<I>(views)...);
+                    mixed = {{traits_of<Output>::elements(std::get<I>(views)).data()...}, K + 1, work_.weights.data()};
+                    return;
+                }
             detail::guide_in(work_, rule_, at, std::tie(output), std::get<I>(views)...);
         }(std::make_index_sequence<K + 1>{});
         call_ = (call_ + 1) % points_.size();
+        return mixed;
     }
 
-private:
     Rule rule_;
     std::tuple<Network, Others...> networks_;
     combination_work work_;
     std::vector<guidance_point> points_;
     aligned_vector<std::byte> memory_;
     std::size_t call_ = 0;
+    bool mixes_ = true; ///< a Langevin stage takes norms of the output
 };
 
 } // namespace alphabar

@@ -2,6 +2,7 @@
 // What a lowered stage does to elements: the formula of one element, for any space, and its loop on the host.
 #pragma once
 
+#include <alphabar/core/combine.hpp>
 #include <alphabar/core/element.hpp>
 #include <alphabar/core/host_device.hpp>
 #include <alphabar/core/tensor.hpp>
@@ -16,11 +17,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <limits>
 #include <span>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace alphabar {
+
+/// An output that is several predictions: F of sample r is c C + sum_k d_k (C - part[k]) with C = part[0] and
+/// [c, d_1, ...] = weights[r * parts ...], made while a pass reads it and never stored. For host memory.
+template <class Output>
+struct mixed_output {
+    static constexpr std::size_t max_parts = 4;
+    std::array<Output const*, max_parts> part{};
+    std::size_t parts = 0; ///< below 2: the output is none
+    double const* weights = nullptr;
+};
 
 /// The memory that a pass works on: `array[k]` is register k, all of them rows * row_size elements; the output has `heads`
 /// arrays for each row, one after the other. `data` and `mask` are null where the caller knows nothing.
@@ -28,6 +42,7 @@ template <class T, class Output>
 struct pass_arrays {
     std::array<T*, lowered_plan::max_registers> array{};
     Output const* output = nullptr;
+    mixed_output<Output> mixed{};
     T const* data = nullptr;
     T const* mask = nullptr;
     std::size_t rows = 0;
@@ -35,37 +50,11 @@ struct pass_arrays {
     std::uint32_t heads = 1;
 };
 
-/// e^x within 1.2e-7 relative; 0 below -103, infinity above 88.7; the same bits everywhere. No table and no branch:
-/// comparisons are of integers, so that compilers vectorise it.
-ALPHABAR_HOST_DEVICE constexpr float exp_of(float x)
-{
-    std::uint32_t const bits = std::bit_cast<std::uint32_t>(x), magnitude = bits & 0x7fffffffu;
-    std::uint32_t const beyond = detail::less(0x42d00000u, magnitude); // |x| > 104 is 104
-    std::uint32_t const not_a_number = detail::less(0x7f800000u, magnitude) & 0x7fc00000u;
-    float const inside = std::bit_cast<float>((bits & 0x80000000u) | (magnitude & ~beyond) | (0x42d00000u & beyond));
-    float const rounded = inside * 1.44269504f + 12582912.0f, turns = rounded - 12582912.0f;
-    float const r = (inside - turns * 0.693359375f) - turns * -2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
-    // 2^turns in two factors, so that neither overflows nor vanishes before the product does.
-    auto const n = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(rounded) - 0x4b400000u);
-    std::int32_t const half = n >> 1;
-    auto const power = [](std::int32_t k) { return std::bit_cast<float>(static_cast<std::uint32_t>(k + 127) << 23); };
-    float const e = p * power(half) * power(n - half);
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(e) | not_a_number);
-}
-
 /// A row in the arithmetic C of a run: target = sum of coefficient[k] * operand read[k].
 template <class C>
 struct bound_row {
     std::uint8_t target = 0;
     std::uint8_t terms = 0;
-    bool staged = false; ///< written only after every row of the element has been computed
     std::array<std::uint8_t, lowered_row::max_terms> read{};
     std::array<C, lowered_row::max_terms> coefficient{};
 };
@@ -86,10 +75,10 @@ struct bound_pass {
     bool recalls = false; ///< whether `recall` is not {0, 1}
     x0_operation::kind operation = x0_operation::kind::none;
     std::array<operand, max_reads> read{};
-    std::array<std::uint8_t, lowered_pass::max_rows> order{}; ///< in which rows are computed
     std::array<bound_row<C>, lowered_pass::max_rows> rows{};
     bound_row<C> masked{};
-    C memory_x = 0, memory_other = 1, recall_x = 0, recall_other = 1, bound = 1;
+    C memory_x = 0, memory_other = 1, recall_x = 0, recall_other = 1;
+    C bound = 1;                              ///< of a clip; else infinity
     C spread_constant = 0, spread_factor = 0; ///< z *= exp(constant + factor F(1)), or sqrt(F(1))
     C scale = 1;
     double quantile = 1, least = 1, most = 1;
@@ -98,25 +87,14 @@ struct bound_pass {
     ALPHABAR_HOST_DEVICE C before_operation(C x, C f) const { return memory_x * x + memory_other * f; }
     ALPHABAR_HOST_DEVICE C remembered(C x, C f, C threshold) const
     {
-        C u = before_operation(x, f);
-        if (operation == x0_operation::kind::clip)
-            u = clipped(u, bound);
-        else if (operation == x0_operation::kind::dynamic_threshold)
-            u = clipped(u, threshold) / threshold;
+        bool const divides = operation == x0_operation::kind::dynamic_threshold;
+        C u = detail::clamped(before_operation(x, f), divides ? threshold : bound);
+        u = divides ? u / threshold : u;
         return recalls ? recall_x * x + recall_other * u : u;
     }
-    ALPHABAR_HOST_DEVICE static C clipped(C u, C limit)
-    {
-        return u < -limit ? -limit : limit < u ? limit : u;
-    } // a NaN passes
     ALPHABAR_HOST_DEVICE C deviation(C head) const
     {
-        if (spread_is_variance)
-            return std::sqrt(head);
-        if constexpr (std::is_same_v<C, float>)
-            return exp_of(spread_constant + spread_factor * head);
-        else
-            return std::exp(spread_constant + spread_factor * head);
+        return spread_is_variance ? std::sqrt(head) : detail::e_to_the(spread_constant + spread_factor * head);
     }
 
     /// The whole pass for element i of sample `row`, with the standard normal z.
@@ -177,7 +155,8 @@ bound_pass<C> bind_pass(lowered_pass const& p)
     b.memory_other = static_cast<C>(p.memory.other);
     b.recall_x = static_cast<C>(p.recall.x);
     b.recall_other = static_cast<C>(p.recall.other);
-    b.bound = static_cast<C>(p.operation.bound);
+    b.bound = p.operation.what == x0_operation::kind::clip ? static_cast<C>(p.operation.bound)
+                                                           : std::numeric_limits<C>::infinity();
     b.quantile = p.operation.quantile;
     b.least = p.operation.bound;
     b.most = p.operation.max;
@@ -211,29 +190,6 @@ bound_pass<C> bind_pass(lowered_pass const& p)
         b.rows[r] = bound(p.rows[r]);
     if (p.masks)
         b.masked = bound(p.masked);
-
-    // A row goes straight to its array where no row that is computed later reads that array; else it waits.
-    bool done[lowered_pass::max_rows] = {};
-    auto const read_by = [&](bound_row<C> const& r, std::uint8_t array) {
-        return std::any_of(r.read.begin(), r.read.begin() + r.terms,
-                           [&](std::uint8_t k) { return b.read[k] == operand{operand::kind::array, array}; });
-    };
-    for (std::size_t place = 0; place < p.rows_written; ++place) {
-        std::size_t chosen = p.rows_written;
-        bool free = false;
-        for (std::size_t r = 0; r < p.rows_written && !free; ++r) {
-            if (done[r])
-                continue;
-            chosen = chosen == p.rows_written ? r : chosen;
-            free = !(p.masks && (r == 0 || read_by(b.masked, b.rows[r].target)));
-            for (std::size_t later = 0; later < p.rows_written; ++later)
-                free = free && (later == r || done[later] || !read_by(b.rows[later], b.rows[r].target));
-            chosen = free ? r : chosen;
-        }
-        done[chosen] = true;
-        b.rows[chosen].staged = !free;
-        b.order[place] = static_cast<std::uint8_t>(chosen);
-    }
     return b;
 }
 
@@ -254,10 +210,7 @@ public:
         if constexpr (std::is_same_v<C, float>) {
             return made_;
         } else {
-            for_blocks(n, [this](std::size_t at, auto count) {
-                for (std::size_t k = 0; k < decltype(count)::value; ++k)
-                    buffer_[at + k] = static_cast<C>(made_[at + k]);
-            });
+            apply([](float x) { return static_cast<C>(x); }, std::tuple(buffer_), n, made_);
             return buffer_;
         }
     }
@@ -275,20 +228,47 @@ public:
     {
         if constexpr (std::is_same_v<In, C>) {
             return from;
-        } else if constexpr (std::is_same_v<compute_t<In>, C>) {
-            widen(from, buffer_, n);
-            return buffer_;
         } else {
-            for_blocks(n, [&](std::size_t at, auto count) {
-                for (std::size_t k = 0; k < decltype(count)::value; ++k)
-                    buffer_[at + k] = static_cast<C>(widen(from[at + k]));
-            });
+            apply([](auto x) { return static_cast<C>(x); }, std::tuple(buffer_), n, from);
             return buffer_;
         }
     }
 
 private:
     alignas(64) C buffer_[std::is_same_v<In, C> ? 1 : piece];
+};
+
+/// Elements of the network's output as C, mixed where it is mixed.
+template <class Output, class C>
+class output_reader {
+public:
+    template <class T>
+    C const* read(pass_arrays<T, Output> const& a, std::size_t row, std::size_t head, std::size_t first, std::size_t n)
+    {
+        if (a.mixed.parts < 2)
+            return stored_.read(a.output + (row * a.heads + head) * a.row_size + first, n);
+        std::size_t const at = row * a.row_size + first;
+        switch (a.mixed.parts) {
+        case 2: return mix(a.mixed, row, at, n, std::make_index_sequence<1>{});
+        case 3: return mix(a.mixed, row, at, n, std::make_index_sequence<2>{});
+        default: return mix(a.mixed, row, at, n, std::make_index_sequence<3>{});
+        }
+    }
+
+private:
+    template <std::size_t... K>
+    C const* mix(mixed_output<Output> const& m, std::size_t row, std::size_t at, std::size_t n,
+                 std::index_sequence<K...>)
+    {
+        using compute = compute_t<Output>;
+        auto const formula = combination_rows<compute, sizeof...(K), false>{m.weights, 0.0}[row];
+        apply([formula](auto... p) { return static_cast<C>(formula(static_cast<compute>(p)...)); }, std::tuple(mixed_),
+              n, m.part[0] + at, (m.part[K + 1] + at)...);
+        return mixed_;
+    }
+
+    stored_reader<Output, C> stored_;
+    alignas(64) C mixed_[piece];
 };
 
 template <tensor Source, class C>
@@ -311,156 +291,97 @@ struct no_noise {
     void fill(std::size_t, std::size_t, std::span<float>) const {}
 };
 
-/// A row of N terms.
-template <class C, std::size_t N>
-struct linear_sum {
-    std::array<C, N> coefficient;
-
-    template <class... Rest>
-    ALPHABAR_HOST_DEVICE constexpr C operator()(C first, Rest... rest) const
-    {
-        C total = coefficient[0] * first;
-        std::size_t k = 0;
-        ((total = total + coefficient[++k] * rest), ...);
-        return total;
-    }
-};
-
-/// out[k] = sum over J of c[J] in[J][k]
-template <std::size_t N, class C>
-inline void sum_terms(C const* coefficient, C const* const* in, C* out, std::size_t n)
+/// to[k] = the sum of a row at element first + k. The accumulators stay in registers; -0 + u is u, whatever u.
+template <std::size_t Count, class C>
+ALPHABAR_INLINE void sum_row(bound_row<C> const& row, C const* const* operands, std::size_t first, C* to)
 {
-    [&]<std::size_t... J>(std::index_sequence<J...>) {
-        apply(linear_sum<C, N>{{coefficient[J]...}}, std::array<C*, 1>{out}, n, in[J]...);
-    }(std::make_index_sequence<N>{});
+    C total[Count];
+    C const start = row.terms == 0 ? C(0) : -C(0);
+    ALPHABAR_UNROLL
+    for (std::size_t k = 0; k < Count; ++k)
+        total[k] = start;
+    for (std::size_t t = 0; t < row.terms; ++t) {
+        C const* const in = operands[row.read[t]] + first;
+        C const c = row.coefficient[t];
+        ALPHABAR_UNROLL
+        for (std::size_t k = 0; k < Count; ++k)
+            total[k] = total[k] + c * in[k];
+    }
+    ALPHABAR_UNROLL
+    for (std::size_t k = 0; k < Count; ++k)
+        to[k] = total[k];
 }
 
-/// The same for a number of terms known at run time.
+/// Row r of a pass to out[r], for n elements. All rows of a block are computed before one is stored, since a target may be
+/// an operand of any. `mask` is null where the pass has none.
 template <class C>
-inline void sum_terms(bound_row<C> const& r, C const* const* operands, C* out, std::size_t n)
-{
-    C const* in[lowered_row::max_terms];
-    for (std::size_t t = 0; t < r.terms; ++t)
-        in[t] = operands[r.read[t]];
-    switch (r.terms) {
-    case 0: std::fill_n(out, n, C(0)); return;
-    case 1: return sum_terms<1>(r.coefficient.data(), in, out, n);
-    case 2: return sum_terms<2>(r.coefficient.data(), in, out, n);
-    case 3: return sum_terms<3>(r.coefficient.data(), in, out, n);
-    case 4: return sum_terms<4>(r.coefficient.data(), in, out, n);
-    case 5: return sum_terms<5>(r.coefficient.data(), in, out, n);
-    case 6: return sum_terms<6>(r.coefficient.data(), in, out, n);
-    default: break;
-    }
-    alignas(64) C total[piece];
-    sum_terms<6>(r.coefficient.data(), in, total, n);
-    for (std::size_t t = 6; t < r.terms; ++t) {
-        apply([c = r.coefficient[t]](C sum, C v) { return sum + c * v; }, std::array<C*, 1>{total}, n,
-              static_cast<C const*>(total), in[t]);
-    }
-    std::copy_n(total, n, out);
-}
+struct row_sums {
+    bound_pass<C> const& pass;
+    C const* const* operands;
+    C const* mask;
+    std::array<C*, lowered_pass::max_rows> out;
 
-/// What a row that has fewer terms than its kernel reads in place of them: coefficient -1 of it adds -0, which changes
-/// nothing, not even the sign of a zero.
-template <class C>
-struct padding {
-    alignas(64) static constexpr C zeros[piece] = {};
-};
-
-/// R rows that are computed together, so that every operand comes from memory once: row r < R - 1 has N terms, the last
-/// row L. All rows of a block are computed before any is stored, so that a target may be an operand.
-template <std::size_t R, std::size_t N, std::size_t L, class C>
-struct row_block {
-    C coefficient[R][std::max(N, L)];
-    C const* in[R][std::max(N, L)];
-    C* out[R];
-
-    template <std::size_t Turns, std::size_t... J>
-    ALPHABAR_INLINE void sum(std::size_t r, std::size_t first, C* result, std::index_sequence<J...>) const
+    template <std::size_t Count>
+    ALPHABAR_INLINE void block(std::size_t first) const
     {
-        C const c[] = {coefficient[r][J]...};
-        C const* const at[] = {in[r][J] + first...};
-        for (std::size_t k = 0; k < Turns; ++k) {
-            C total = c[0] * at[0][k];
-            ((J == 0 ? void() : void(total = total + c[J] * at[J][k])), ...);
-            result[k] = total;
+        constexpr std::size_t known = lowered_pass::max_rows;
+        C result[known + 1][Count];
+        std::size_t const rows = pass.rows_written, sums = rows + (mask != nullptr ? 1 : 0);
+        for (std::size_t r = 0; r < sums; ++r)
+            sum_row<Count>(r < rows ? pass.rows[r] : pass.masked, operands, first,
+                           r >= rows      ? result[known]
+                           : r + 1 < sums ? result[r]
+                                          : out[r] + first);
+        if (mask != nullptr)
+            for (std::size_t k = 0; k < Count; ++k)
+                result[0][k] = mask[first + k] != C(0) ? result[known][k] : result[0][k];
+        for (std::size_t r = 0; r < rows && r + 1 < sums; ++r) {
+            C* const to = out[r] + first;
+            ALPHABAR_UNROLL
+            for (std::size_t k = 0; k < Count; ++k)
+                to[k] = result[r][k];
         }
     }
-    template <std::size_t Turns>
-    ALPHABAR_INLINE void run(std::size_t first) const
+    void run(std::size_t n) const
     {
-        alignas(64) C results[R][Turns];
-        for (std::size_t r = 0; r + 1 < R; ++r)
-            sum<Turns>(r, first, results[r], std::make_index_sequence<N>{});
-        sum<Turns>(R - 1, first, results[R - 1], std::make_index_sequence<L>{});
-        for (std::size_t r = 0; r < R; ++r)
-            std::memcpy(out[r] + first, results[r], sizeof results[r]);
+        constexpr std::size_t count = 256 / sizeof(C);
+        vectorised([&]() ALPHABAR_INLINE_LAMBDA {
+            std::size_t i = 0;
+            for (; i + count <= n; i += count)
+                block<count>(i);
+            for (; i < n; ++i)
+                block<1>(i);
+        });
     }
 };
 
-template <class Rows>
-ALPHABAR_INLINE void run_blocks(Rows const& rows, std::size_t n)
+/// bound_pass::remembered with its choices made: each loop has no branch.
+template <class C, bool Divides, bool Recalls>
+struct remembered_formula {
+    C x, other, limit, recall_x, recall_other;
+    ALPHABAR_HOST_DEVICE constexpr C operator()(C state, C output) const
+    {
+        C u = clamped(x * state + other * output, limit);
+        if constexpr (Divides)
+            u = u / limit;
+        return Recalls ? recall_x * state + recall_other * u : u;
+    }
+};
+
+/// out[i] = sqrt(in[i]) for i < n; NaN below 0. std::sqrt may set errno, and so keeps loops from being vectorised.
+template <class C>
+inline void square_roots(C const* in, C* out, std::size_t n)
 {
-    for_blocks(n, [&rows](std::size_t first, auto count) { rows.template run<decltype(count)::value>(first); });
-}
+    std::size_t i = 0;
 #if defined(ALPHABAR_AVX2)
-template <class Rows>
-ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void run_blocks_avx2(Rows const& rows, std::size_t n)
-{
-    run_blocks(rows, n);
-}
+    for (constexpr std::size_t lanes = 16 / sizeof(C); i + lanes <= n; i += lanes)
+        if constexpr (std::is_same_v<C, float>)
+            _mm_storeu_ps(out + i, _mm_sqrt_ps(_mm_loadu_ps(in + i)));
+        else
+            _mm_storeu_pd(out + i, _mm_sqrt_pd(_mm_loadu_pd(in + i)));
 #endif
-
-template <std::size_t R, std::size_t N, std::size_t L, class C>
-inline void sum_rows(bound_row<C> const* const (&given)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
-{
-    row_block<R, N, L, C> rows;
-    for (std::size_t r = 0; r < R; ++r) {
-        rows.out[r] = out[r];
-        for (std::size_t t = 0; t < std::max(N, L); ++t) {
-            bool const real = t < given[r]->terms;
-            rows.coefficient[r][t] = real ? given[r]->coefficient[t] : C(-1);
-            rows.in[r][t] = real ? operands[given[r]->read[t]] : padding<C>::zeros;
-        }
-    }
-#if defined(ALPHABAR_AVX2)
-    if (!plain_loops_are_wide && has_avx2())
-        return run_blocks_avx2(rows, n);
-#endif
-    run_blocks(rows, n);
-}
-
-/// Rows of at most 6 terms, two or three of them; false where no kernel fits.
-template <std::size_t R, class C>
-inline bool sum_rows(bound_row<C> const* const (&rows)[R], C const* const* operands, C* const (&out)[R], std::size_t n)
-{
-    std::size_t longest = 0, last = rows[R - 1]->terms;
-    for (std::size_t r = 0; r + 1 < R; ++r) {
-        longest = std::max<std::size_t>(longest, rows[r]->terms);
-        if (rows[r]->terms == 0)
-            return false;
-    }
-    if (last == 0 || std::max(longest, last) > 6)
-        return false;
-    if (last > 2)
-        longest = std::max(longest, last);
-    bool const brief = last <= 2;
-    switch (longest) {
-    case 1:
-    case 2: brief ? sum_rows<R, 2, 2>(rows, operands, out, n) : sum_rows<R, 3, 3>(rows, operands, out, n); return true;
-    case 3: brief ? sum_rows<R, 3, 2>(rows, operands, out, n) : sum_rows<R, 3, 3>(rows, operands, out, n); return true;
-    case 4: brief ? sum_rows<R, 4, 2>(rows, operands, out, n) : sum_rows<R, 4, 4>(rows, operands, out, n); return true;
-    case 5: brief ? sum_rows<R, 5, 2>(rows, operands, out, n) : sum_rows<R, 5, 5>(rows, operands, out, n); return true;
-    default: brief ? sum_rows<R, 6, 2>(rows, operands, out, n) : sum_rows<R, 6, 6>(rows, operands, out, n); return true;
-    }
-}
-
-/// A formula over blocks of two inputs.
-template <class C, class F>
-inline void map_block(C const* a, C const* b, C* out, std::size_t n, F const& f)
-{
-    apply(f, std::array<C*, 1>{out}, n, a, b);
+    for (; i < n; ++i)
+        out[i] = std::sqrt(in[i]);
 }
 
 /// The buffers of one thread's pass.
@@ -469,11 +390,11 @@ struct pass_buffers {
     static constexpr bool direct = std::is_same_v<T, C>;
     noise_reader<Source, C> noise;
     std::array<stored_reader<T, C>, direct ? 1 : bound_pass<C>::max_reads> arrays;
-    std::array<stored_reader<Output, C>, std::is_same_v<Output, C> ? 1 : 15> outputs;
+    std::array<output_reader<Output, C>, std::is_same_v<Output, C> ? 1 : 15> outputs;
     stored_reader<T, C> state, mask;
     alignas(64) C memory[piece];
     alignas(64) C spread[piece];
-    alignas(64) C staged[lowered_pass::max_rows + 1][piece];
+    alignas(64) C results[direct ? 1 : lowered_pass::max_rows][direct ? 1 : piece];
 };
 
 /// The pass over elements [begin, end) of sample `row`.
@@ -483,11 +404,14 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
 {
     constexpr bool direct = pass_buffers<T, Output, C, Source>::direct;
     C const* in[bound_pass<C>::max_reads];
-    for (std::size_t first = begin; first < end; first += piece) {
-        std::size_t const n = std::min(piece, end - first), at = row * a.row_size + first;
+    bool const in_place =
+        direct && std::is_same_v<Output, C> && !p.draws && !p.operates && a.mixed.parts < 2; // no buffer is used
+    std::size_t const step = in_place ? end - begin : piece;
+    for (std::size_t first = begin; first < end; first += step) {
+        std::size_t const n = std::min(step, end - first), at = row * a.row_size + first;
         auto const head = [&](std::size_t h) { return a.output + (row * a.heads + h) * a.row_size + first; };
         auto const output = [&](std::size_t h) {
-            return buffers.outputs[std::is_same_v<Output, C> ? 0 : h].read(head(h), n);
+            return buffers.outputs[std::is_same_v<Output, C> ? 0 : h].read(a, row, h, first, n);
         };
         // The next piece is fetched while noise is made, a few lines at a time.
         auto const fetch_next = [&](std::size_t from, std::size_t count) {
@@ -509,18 +433,19 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
             case operand::kind::memory: {
                 C const* const x = buffers.state.read(a.array[p.state] + at, n);
                 C const* const f = output(0);
-                if (p.operation == x0_operation::kind::clip &&
-                    !p.recalls) // by its kind, so that each loop has no branch
-                    map_block(x, f, buffers.memory, n, [c = p.memory_x, d = p.memory_other, e = p.bound](C u, C v) {
-                        return bound_pass<C>::clipped(c * u + d * v, e);
-                    });
-                else if (p.operation == x0_operation::kind::clip)
-                    map_block(x, f, buffers.memory, n,
-                              [c = p.memory_x, d = p.memory_other, e = p.bound, g = p.recall_x, h = p.recall_other](
-                                  C u, C v) { return g * u + h * bound_pass<C>::clipped(c * u + d * v, e); });
+                bool const divides = p.operation == x0_operation::kind::dynamic_threshold;
+                auto const remember = [&]<bool Divides, bool Recalls>() { // each loop without a branch
+                    apply(remembered_formula<C, Divides, Recalls>{p.memory_x, p.memory_other,
+                                                                  divides ? threshold : p.bound, p.recall_x,
+                                                                  p.recall_other},
+                          std::tuple(buffers.memory), n, x, f);
+                };
+                if (divides)
+                    p.recalls ? remember.template operator()<true, true>()
+                              : remember.template operator()<true, false>();
                 else
-                    map_block(x, f, buffers.memory, n,
-                              [&p, threshold](C u, C v) { return p.remembered(u, v, threshold); });
+                    p.recalls ? remember.template operator()<false, true>()
+                              : remember.template operator()<false, false>();
                 in[k] = buffers.memory;
                 break;
             }
@@ -528,66 +453,33 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
                 in[k] = buffers.noise.read(source, row, a.row_size, first, n, fetch_next);
                 if (p.spreads) {
                     C const* const f = output(1);
-                    if (p.spread_is_variance || !std::is_same_v<C, float>)
-                        map_block(f, in[k], buffers.spread, n, [&p](C u, C z) { return p.deviation(u) * z; });
-                    else
-                        map_block(f, in[k], buffers.spread, n, [c = p.spread_constant, d = p.spread_factor](C u, C z) {
-                            return static_cast<C>(exp_of(static_cast<float>(c + d * u))) * z;
-                        });
+                    if (p.spread_is_variance) {
+                        square_roots(f, buffers.spread, n);
+                        apply(std::multiplies{}, std::tuple(buffers.spread), n, buffers.spread, in[k]);
+                    } else {
+                        apply(
+                            [c = p.spread_constant, d = p.spread_factor](C u, C z) { return e_to_the(c + d * u) * z; },
+                            std::tuple(buffers.spread), n, f, in[k]);
+                    }
                     in[k] = buffers.spread;
                 }
                 break;
             }
             }
         }
-        auto const finish = [&](std::size_t r) { // from the buffer to its array
+        std::array<C*, lowered_pass::max_rows> out{};
+        for (std::size_t r = 0; r < p.rows_written; ++r)
             if constexpr (direct)
-                std::copy_n(buffers.staged[r], n, a.array[p.rows[r].target] + at);
+                out[r] = a.array[p.rows[r].target] + at;
             else
-                narrow<T>(buffers.staged[r], a.array[p.rows[r].target] + at, n);
-        };
-        bool together = false; // every row at once, straight to the arrays
-        if constexpr (direct)
-            if (!p.masks && p.rows_written > 1) {
-                auto const row_at = [&](std::size_t place) { return &p.rows[p.order[place]]; };
-                auto const target = [&](std::size_t place) { return a.array[row_at(place)->target] + at; };
-                if (p.rows_written == 2) {
-                    bound_row<C> const* const rows[] = {row_at(0), row_at(1)};
-                    C* const out[] = {target(0), target(1)};
-                    together = sum_rows(rows, in, out, n);
-                } else {
-                    bound_row<C> const* const rows[] = {row_at(0), row_at(1), row_at(2)};
-                    C* const out[] = {target(0), target(1), target(2)};
-                    together = sum_rows(rows, in, out, n);
-                }
-            }
-        for (std::size_t place = 0; place < p.rows_written && !together; ++place) {
-            std::size_t const r = p.order[place];
-            bound_row<C> const& computed = p.rows[r];
-            if constexpr (direct)
-                sum_terms(computed, in, computed.staged ? buffers.staged[r] : a.array[computed.target] + at, n);
-            else
-                sum_terms(computed, in, buffers.staged[r], n);
-        }
-        if (p.masks) {
-            C* const last = buffers.staged[lowered_pass::max_rows];
-            sum_terms(p.masked, in, last, n);
-            C const* const mask = buffers.mask.read(a.mask + at, n);
-            C* const x = buffers.staged[0];
-            for (std::size_t k = 0; k < n; ++k)
-                x[k] = mask[k] != C(0) ? last[k] : x[k];
-        }
-        for (std::size_t r = 0; r < p.rows_written && !together; ++r)
-            if (!direct || p.rows[r].staged)
-                finish(r);
+                out[r] = buffers.results[r];
+        row_sums<C>{p, in, p.masks ? buffers.mask.read(a.mask + at, n) : nullptr, out}.run(n);
+        if constexpr (!direct)
+            for (std::size_t r = 0; r < p.rows_written; ++r)
+                narrow<T>(out[r], a.array[p.rows[r].target] + at, n);
         if (p.writes_input) {
             C const* const x = buffers.state.read(a.array[p.rows[0].target] + at, n);
-            if constexpr (direct) {
-                sum_terms<1>(&p.scale, &x, a.array[p.input] + at, n);
-            } else {
-                sum_terms<1>(&p.scale, &x, buffers.staged[0], n);
-                narrow<T>(buffers.staged[0], a.array[p.input] + at, n);
-            }
+            apply([c = p.scale](C u) { return c * u; }, std::tuple(a.array[p.input] + at), n, x);
         }
     }
 }
@@ -600,18 +492,14 @@ double quantile_of(bound_pass<C> const& p, pass_arrays<T, Output> const& a, std:
     using key = std::conditional_t<std::is_same_v<C, double>, std::uint64_t, std::uint32_t>;
     constexpr unsigned bits = sizeof(key) * 8 - 1, digit = 11;
     T const* const x = a.array[p.state] + row * a.row_size;
-    Output const* const f = a.output + row * a.heads * a.row_size;
     stored_reader<T, C> state;
-    stored_reader<Output, C> output;
+    output_reader<Output, C> output;
     alignas(64) C magnitude[piece];
     auto const each = [&](auto const& use) {
         for (std::size_t first = 0; first < a.row_size; first += piece) {
             std::size_t const n = std::min(piece, a.row_size - first);
-            map_block(state.read(x + first, n), output.read(f + first, n), magnitude, n,
-                      [c = p.memory_x, d = p.memory_other](C u, C v) {
-                          C const m = c * u + d * v;
-                          return m < 0 ? -m : m;
-                      });
+            apply([c = p.memory_x, d = p.memory_other](C u, C v) { return c * u + d * v; }, std::tuple(magnitude), n,
+                  state.read(x + first, n), output.read(a, row, 0, first, n));
             for (std::size_t k = 0; k < n; ++k)
                 use(static_cast<key>(std::bit_cast<key>(magnitude[k]) & (static_cast<key>(-1) >> 1)));
         }

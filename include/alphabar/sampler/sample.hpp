@@ -41,6 +41,11 @@ void run_with_output(Executor& run, Network& network, After& after)
         if (call.done)
             return;
         auto const& input = call.input;
+        if constexpr (requires { network.predictions(input, call.time, output); }) {
+            run.take(output, network.predictions(input, call.time, output));
+            after(call.stage, run.state());
+            continue;
+        }
         if constexpr (std::is_invocable_v<Network&, decltype(input), double, decltype(output)&> &&
                       (std::is_same_v<P, plan> ||
                        !std::is_invocable_v<Network&, decltype(input), std::span<double const>, decltype(output)&>))
