@@ -3,8 +3,11 @@
 #include <alphabar/io/names.hpp>
 
 #include <doctest/doctest.h>
+#include <support/interpret.hpp>
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -171,13 +174,164 @@ TEST_CASE("names that are no plan say what to do")
     CHECK(complaint([] { (void)named_plan("DPM adaptive", sd, 6); }).find("call adaptive(") != std::string::npos);
     CHECK(complaint([] { (void)named_plan("sample_dpm_adaptive", sd, 6); }).find("call adaptive(") !=
           std::string::npos);
-    CHECK(complaint([] { (void)named_plan("heunpp2", sd, 6); }).find("no plan of it") != std::string::npos);
     for (auto const& [known, why] : ab::detail::names_without_plan)
         for (char const* behind : {"", " Karras"}) {
             std::string const name = std::string(ab::detail::names_of(known).back()) + behind;
             CAPTURE(name);
             CHECK(complaint([&] { (void)named_plan(name, sd, 6); }).find(why) != std::string::npos);
         }
+}
+
+TEST_CASE("ComfyUI's samplers, all of its list")
+{
+    for (char const* name : {"euler",
+                             "euler_cfg_pp",
+                             "euler_ancestral",
+                             "euler_ancestral_cfg_pp",
+                             "heun",
+                             "heunpp2",
+                             "exp_heun_2_x0",
+                             "exp_heun_2_x0_sde",
+                             "dpm_2",
+                             "dpm_2_ancestral",
+                             "lms",
+                             "dpm_fast",
+                             "dpmpp_2s_ancestral",
+                             "dpmpp_2s_ancestral_cfg_pp",
+                             "dpmpp_sde",
+                             "dpmpp_sde_gpu",
+                             "dpmpp_2m",
+                             "dpmpp_2m_cfg_pp",
+                             "dpmpp_2m_sde",
+                             "dpmpp_2m_sde_gpu",
+                             "dpmpp_2m_sde_heun",
+                             "dpmpp_2m_sde_heun_gpu",
+                             "dpmpp_3m_sde",
+                             "dpmpp_3m_sde_gpu",
+                             "ddpm",
+                             "lcm",
+                             "ipndm",
+                             "ipndm_v",
+                             "deis",
+                             "res_multistep",
+                             "res_multistep_cfg_pp",
+                             "res_multistep_ancestral",
+                             "res_multistep_ancestral_cfg_pp",
+                             "gradient_estimation",
+                             "gradient_estimation_cfg_pp",
+                             "er_sde",
+                             "seeds_2",
+                             "seeds_3",
+                             "sa_solver",
+                             "sa_solver_pece",
+                             "ddim",
+                             "uni_pc",
+                             "uni_pc_bh2"})
+        for (std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{9}}) {
+            CAPTURE(name);
+            ab::plan const p = named_plan(std::string(name) + " karras", sd, n, {.from = from::comfyui});
+            for (ab::stage const& s : p.stages)
+                for (ab::term const& t : s.x.terms())
+                    CHECK(std::isfinite(t.coefficient));
+        }
+}
+
+namespace {
+
+enum class run { plain, with_eta, on_flow, above_zero, churned };
+struct recorded {
+    char const* name;
+    run how;
+    std::array<double, 3> end;
+};
+// Ends that ComfyUI's functions gave in double, with the network and the noise of the test below.
+recorded const comfyui_ends[] = {
+    {"heunpp2", run::plain, {-1.16113233601154, 0.384783909314234, 0.99229096467867}},
+    {"heunpp2", run::on_flow, {-1.06256431359927, 0.308583981329949, 0.888053439657061}},
+    {"heunpp2", run::above_zero, {-0.999409073611492, 0.321035791018327, 0.845906400552769}},
+    {"seeds_2", run::plain, {0.0348672566444109, 0.0257995529061862, -0.0584988469488691}},
+    {"seeds_2", run::with_eta, {-0.181444906363347, 0.0582527277675401, 0.129186866672981}},
+    {"seeds_2", run::on_flow, {0.0827746237454669, 0.0392028577107267, -0.0961056734854775}},
+    {"seeds_3", run::plain, {-0.395387557004595, 0.148137250683099, 0.340383389656496}},
+    {"seeds_3", run::with_eta, {-0.521114264128777, 0.15224572220094, 0.441756316331001}},
+    {"seeds_3", run::on_flow, {-0.100369709409664, 0.0769469301238006, 0.0776242463253576}},
+    {"seeds_3", run::above_zero, {-0.331873033000521, 0.123932442926177, 0.285421160931731}},
+    {"exp_heun_2_x0_sde", run::plain, {-0.147797489119559, -0.0224837477223501, 0.126976661196843}},
+    {"exp_heun_2_x0_sde", run::with_eta, {-0.301870158171088, 0.0130250574510692, 0.249951275282096}},
+    {"exp_heun_2_x0_sde", run::on_flow, {-0.0318329476282921, 0.104784307376811, 0.00112664161330268}},
+    {"sa_solver", run::plain, {0.135467374751435, 0.105093001856247, -0.163587856917305}},
+    {"sa_solver", run::on_flow, {-0.0489850383976956, -0.111884520697593, 0.0522264708515241}},
+    {"sa_solver", run::above_zero, {0.161394763326598, -0.571430118359084, -0.0220282487257691}},
+    {"sa_solver_pece", run::plain, {0.0103353114420591, -0.0059506740215807, -0.0294205909652258}},
+    {"sa_solver_pece", run::on_flow, {0.0160176184872252, -0.101514332929239, -0.019075453078116}},
+    {"sa_solver_pece", run::above_zero, {-0.562914814587002, -0.385408059804203, 0.641365369862727}},
+    {"res_multistep_ancestral", run::plain, {-0.0445088972280209, -0.171992770209797, 0.0747881442243615}},
+    {"res_multistep_ancestral", run::with_eta, {-0.735802711596329, 0.0698633274792624, 0.629340589303243}},
+    {"res_multistep_ancestral", run::above_zero, {-0.0372182750774886, -0.143916907769182, 0.0625432413053185}},
+    {"res_multistep", run::plain, {-1.43290282436375, 0.470916122507946, 1.23166349163675}},
+    {"res_multistep_cfg_pp", run::plain, {-1.40525329255202, 0.903008150244358, 1.35161831393257}},
+    {"res_multistep_ancestral_cfg_pp", run::plain, {0.306535918537432, 0.163566963934399, 0.418655667888063}},
+    {"res_multistep_ancestral_cfg_pp", run::with_eta, {-0.464300714040221, 0.573971742831291, 0.937110481126797}},
+    {"gradient_estimation_cfg_pp", run::plain, {-1.44950022312837, 1.06947933982063, 1.44570217146186}},
+    {"gradient_estimation", run::plain, {-1.47079057628063, 0.488614965163886, 1.26566069951502}},
+    {"gradient_estimation", run::on_flow, {-1.09859032468953, 0.319496098115951, 0.918598092162231}},
+    {"dpmpp_2m_cfg_pp", run::plain, {-1.51195207014104, 1.2885916303648, 1.44055558237681}},
+    {"dpmpp_2s_ancestral_cfg_pp", run::plain, {0.651747775048152, 0.738873924680991, 0.854669492331722}},
+    {"dpmpp_2s_ancestral_cfg_pp", run::with_eta, {-0.389124690389458, 0.949621258270698, 1.1102389536499}},
+    {"euler_ancestral_cfg_pp", run::plain, {0.618078709022084, 0.684771530831707, 0.75899429842446}},
+    {"euler_ancestral_cfg_pp", run::with_eta, {-0.0958135444195741, 0.87228484605478, 0.986251276882883}},
+    {"heunpp2", run::churned, {-0.22681604412424, -0.00631231735279136, 0.191701840086597}},
+};
+
+} // namespace
+
+TEST_CASE("ComfyUI's samplers give ComfyUI's numbers")
+{
+    std::vector<double> const exploding{12, 7, 4, 2.2, 1.1, 0.5, 0.2, 0},
+        flow{0.98, 0.91, 0.82, 0.71, 0.57, 0.4, 0.2, 0};
+    auto const end_of = [](auto const& path, std::vector<double> const& sigmas, char const* name,
+                           ab::name_options const& o) {
+        ab::grid g{.times = sigmas, .levels = {}, .end_time = sigmas.back(), .usual = usual_prediction(path)};
+        g.times.pop_back();
+        for (double sigma : sigmas)
+            g.levels.push_back(path.level(sigma));
+        ab::plan const p = named_plan(name, path, g, o);
+        auto const network = [&](support::state const& x, double sigma) {
+            support::state heads; // x_0: unconditional, then guided
+            for (double v : x)
+                heads.push_back(0.7 * v / (0.7 + sigma * sigma) + 0.3 * std::sin(v) / (1 + sigma));
+            for (std::size_t i = 0; p.heads == 2 && i < x.size(); ++i)
+                heads.push_back(heads[i] + 0.2 * std::cos(x[i]));
+            return heads;
+        };
+        std::vector<std::uint32_t> drawn;
+        auto const noise = [&](std::uint32_t index) {
+            drawn.push_back(index);
+            support::state z;
+            for (int i = 1; i <= 3; ++i)
+                z.push_back(std::sin(1.7 * i + 2.3 * static_cast<double>(drawn.size() - 1)));
+            return z;
+        };
+        return support::interpret(p, {-1.1 * sigmas[0], 0.3 * sigmas[0], 0.9 * sigmas[0]}, network, noise);
+    };
+    for (recorded const& want : comfyui_ends) {
+        char const* const name = want.name;
+        run const how = want.how;
+        CAPTURE(name);
+        CAPTURE(static_cast<int>(how));
+        ab::name_options o{.network = {.predicts = ab::prediction::x_0}, .from = from::comfyui};
+        if (how == run::with_eta)
+            o.eta = 0.6, o.noise_scale = 1.02;
+        if (how == run::churned)
+            o.churn = {.amount = 2, .noise_scale = 1.01};
+        std::vector<double> sigmas = how == run::on_flow ? flow : exploding;
+        if (how == run::above_zero)
+            sigmas.pop_back();
+        support::state const got = how == run::on_flow ? end_of(ab::rectified_flow{}, sigmas, name, o)
+                                                       : end_of(ab::variance_exploding{}, sigmas, name, o);
+        for (std::size_t i = 0; i < 3; ++i)
+            CHECK(got[i] == doctest::Approx(want.end[i]).epsilon(1e-12));
+    }
 }
 
 TEST_CASE("k-diffusion's functions have their names")

@@ -143,6 +143,12 @@ TEST_CASE("a plan's stages: from the first call of the step to the next call")
     CHECK(values(noise(p.stages[0].noise), 50) == values(path.normal(p.stages[0].time, p.stages[1].time), 50));
     CHECK(values(noise(p.stages[1].noise), 50) == values(path.normal(p.stages[0].time, p.stages[2].time), 50));
     CHECK(values(noise(p.stages[3].noise), 50) == values(path.normal(p.stages[2].time, p.stages[4].time), 50));
+    // where the anchor keeps the noise before it, from call to call
+    ab::plan const seeds = ab::runge_kutta(ve, ab::karras_grid(4), {.methods = {ab::dpm_3s()}, .tau = 1.0});
+    ab::brownian_noise const of_seeds(path, seeds, [](double t) { return t; });
+    for (std::size_t i = 0; i < 9; ++i)
+        CHECK(values(of_seeds(seeds.stages[i].noise), 50) ==
+              values(path.normal(seeds.stages[i].time, seeds.stages[i + 1].time), 50));
     CHECK_THROWS_WITH_AS(noise(12345), "alphabar::brownian_noise: the noise index is 12345; the plan has no such draw",
                          std::invalid_argument);
     CHECK_THROWS_AS(ab::brownian_noise(ab::brownian_path(stream, 0, 50), p, [](double t) { return t; }),

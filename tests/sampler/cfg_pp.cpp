@@ -5,9 +5,9 @@
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/noise/stream.hpp>
-#include <alphabar/sampler/dpm_multistep.hpp>
+#include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/sample.hpp>
-#include <alphabar/sampler/two_stage.hpp>
+#include <alphabar/sampler/unipc.hpp>
 #include <support/solver_test.hpp>
 
 #include <algorithm>
@@ -54,6 +54,9 @@ TEST_CASE("where both heads agree each is its plain solver")
         same(both(euler_cfg_pp(path, g)), one(ddim(g)));
         same(both(euler_ancestral_cfg_pp(path, g)), one(ddim(g, {.eta = 1.0})));
         same(both(dpmpp_2m_cfg_pp(path, g)), one(dpmpp_2m(g)));
+        same(both(res_multistep_cfg_pp(path, g)), one(res_multistep(g)));
+        same(both(res_multistep_ancestral_cfg_pp(path, g)), one(res_multistep_ancestral(g)));
+        same(both(gradient_estimation_cfg_pp(path, g)), one(gradient_estimation(g)));
         same(both(dpmpp_2s_ancestral_cfg_pp(path, g)), one(dpmpp_2s_ancestral(path, g)));
         same(both(dpmpp_2s_ancestral_cfg_pp(path, g, {.eta = 0.0})), one(dpmpp_2s_ancestral(path, g, {.eta = 0.0})));
     }
@@ -72,8 +75,8 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
             state const heads = network(v, g.times[i]);
             state next(n);
             for (std::size_t k = 0; k < n; ++k)
-                next[k] = step(i, v[k], heads[k], heads[n + k], old.empty() ? nullptr : &old[k]);
-            old.assign(heads.begin() + static_cast<std::ptrdiff_t>(n), heads.end());
+                next[k] = step(i, v[k], heads[n + k], heads[k], old.empty() ? nullptr : &old[k]);
+            old.assign(heads.begin(), heads.begin() + static_cast<std::ptrdiff_t>(n));
             v = next;
         }
         return v;
@@ -87,10 +90,10 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
              double const h = std::log(s(i) / s(i + 1));
              double mix = -std::exp(-h) * U;
              if (old)
-                 mix -= std::expm1(-h) * (1 / (2 * std::log(s(i - 1) / s(i)) / h)) * (D - *old);
+                 mix -= std::expm1(-h) * (1 / (2 * std::log(s(i - 1) / s(i)) / h)) * (U - *old);
              return D + mix + std::exp(-h) * v;
          }));
-    // 2S: x_2 = (s_m/s)(x + D - U) - expm1(-h/2) D; x' = (s'/s)(x + D - U) - expm1(-h) D_2
+    // 2S: x_2 = (s_m/s) x - expm1(-h/2) U; x' = (s'/s) x - expm1(-h) U_2 + D - U
     plan const p = dpmpp_2s_ancestral_cfg_pp(path, g, {.eta = 0.0});
     state v = support::start;
     for (std::size_t i = 0; i < g.steps(); ++i) {
@@ -98,12 +101,44 @@ TEST_CASE("in sigma, written out: D guided, U unconditional")
         state const heads = network(v, g.times[i]);
         state inner(n);
         for (std::size_t k = 0; k < n; ++k)
-            inner[k] = std::exp(-h / 2) * (v[k] + heads[k] - heads[n + k]) - std::expm1(-h / 2) * heads[k];
+            inner[k] = std::exp(-h / 2) * v[k] - std::expm1(-h / 2) * heads[k];
         state const again = network(inner, g.times[i] + h / 2);
         for (std::size_t k = 0; k < n; ++k)
-            v[k] = std::exp(-h) * (v[k] + heads[k] - heads[n + k]) - std::expm1(-h) * again[k];
+            v[k] = std::exp(-h) * v[k] - std::expm1(-h) * again[k] + heads[n + k] - heads[k];
     }
     same(run(p), v);
+}
+
+TEST_CASE("any solver of one or two calls a step has a CFG++ form, others are refused")
+{
+    auto const diffusion = support::table();
+    grid const g = make_grid(diffusion, karras_grid(8));
+    for (plan const& p : {unipc(diffusion, g), heun(diffusion, g), er_sde(diffusion, g), dpmpp_sde(diffusion, g)}) {
+        plan const guided = with_cfg_pp(p, g, {});
+        CHECK(guided.heads == 2);
+        state const begin(10, 3.0); // both heads alike
+        auto const one = [](state const& v, double) { return state(v.size(), 0.5); };
+        auto const two = [](state const& v, double) { return state(2 * v.size(), 0.5); };
+        same(support::interpret(guided, begin, two, sines), support::interpret(p, begin, one, sines));
+        // x' is the weight times D - U away, one step on
+        state heads(10, 0.5);
+        heads.resize(20, 0.75);
+        std::size_t const last = p.stages[0].ends_step ? 0 : 1;
+        state ends[2];
+        auto const keep = [&](state& end) {
+            return [&, last](std::size_t i, state const& v) {
+                if (i == last)
+                    end = v;
+            };
+        };
+        support::interpret(guided, begin, [&](auto const&, double) { return heads; }, sines, keep(ends[0]));
+        support::interpret(p, begin, one, sines, keep(ends[1]));
+        double const gap = -0.25 * g.levels[0].sigma / g.levels[0].alpha * g.levels[1].alpha;
+        CHECK(ends[0][3] - ends[1][3] == Approx(gap).epsilon(1e-9));
+    }
+    CHECK_THROWS_AS(with_cfg_pp(runge_kutta(diffusion, g, {.methods = {dpm_3s()}}), g, {}), std::invalid_argument);
+    CHECK_THROWS_AS(with_cfg_pp(euler_cfg_pp(diffusion, g), g, {}), std::invalid_argument);
+    CHECK_THROWS_AS(with_cfg_pp(ddim(diffusion, karras_grid(9)), g, {}), std::invalid_argument);
 }
 
 TEST_CASE("the executor runs them as they are read: heads stand in each sample")
@@ -133,13 +168,14 @@ TEST_CASE("an epsilon network on a table: CFG++'s own form, x' = alpha' x_0(guid
     auto const diffusion = support::table();
     plan const p = euler_cfg_pp(diffusion, trailing_grid(4));
     CHECK(p.heads == 2);
-    noise_level const to = diffusion.level(make_grid(diffusion, trailing_grid(4)).times[1]);
+    noise_level const from = diffusion.level(999),
+                      to = diffusion.level(make_grid(diffusion, trailing_grid(4)).times[1]);
+    double const out = p.stages[0].x[m(0)] * p.stages[0].memory.other; // of F(0) in alpha' U
     CHECK(p.stages[0].x[m(0)] == Approx(to.alpha));
-    CHECK(p.stages[0].x[F(1)] == Approx(to.sigma));
-    CHECK(!p.stages[0].x.reads(F(0)));
+    CHECK(p.stages[0].x[F(1)] == Approx(-to.alpha * from.sigma / from.alpha));
+    CHECK(p.stages[0].x[F(0)] + out == Approx(to.sigma));
     CHECK(!p.stages[0].x.reads(x));
-    CHECK(p.stages.back().x == row(m(0)));
-    CHECK(dpmpp_2m_cfg_pp(diffusion, karras_grid(8)).stages.back().x == row(m(0)));
+    CHECK(dpmpp_2m_cfg_pp(diffusion, karras_grid(8)).stages.back().x.reads(F(1)));
     CHECK(dpmpp_2s_ancestral_cfg_pp(diffusion, karras_grid(8)).stages.size() == 15);
     CHECK_THROWS_AS(euler_cfg_pp(diffusion, trailing_grid(4), {.eta = -1.0}), std::invalid_argument);
 }

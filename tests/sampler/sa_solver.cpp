@@ -57,6 +57,39 @@ TEST_CASE("measured orders of convergence of the ODE, tau = 0")
         }
 }
 
+TEST_CASE("PECE: the corrected state is called again, and that call is what later steps read")
+{
+    auto const solver = [](unsigned predictor, unsigned corrector) {
+        return [=](grid const& g) {
+            return sa_solver(g, {.predictor_order = predictor,
+                                 .corrector_order = corrector,
+                                 .tau = 0.0,
+                                 .lower_order_final = false,
+                                 .pece = true});
+        };
+    };
+    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
+        CHECK(support::measured_order(solver(1, 2), kind, true) == Approx(2.0).epsilon(0.05));
+        CHECK(support::measured_order(solver(2, 3), kind, true) == Approx(3.0).epsilon(0.05));
+        grid const g = support::grid_to_zero(kind, 80, -3.0);
+        for (double tau : {1.0, 0.5})
+            CHECK(support::worst_deviation(
+                      sa_solver(g, {.predictor_order = 3, .corrector_order = 4, .tau = tau, .pece = true}), kind, -3.0,
+                      4000) < 4.0);
+    }
+    plan const p = solver(3, 3)(support::lambda_grid(path_kind::variance_preserving, 6, true));
+    CHECK(p.stages.size() == 11);                            // the first step has no corrector
+    stage const &called = p.stages[7], &again = p.stages[8]; // at time 4
+    CHECK(called.time == again.time);
+    CHECK(!called.ends_step);
+    for (unsigned j : {0u, 1u, 3u}) // the new one, and the second calls at times 3 and 2
+        CHECK(called.x.reads(m(j)));
+    CHECK(!called.x.reads(m(2)));
+    for (unsigned j : {0u, 2u, 4u})
+        CHECK(again.x.reads(m(j)));
+    CHECK(!again.x.reads(m(1)));
+}
+
 TEST_CASE("mean and covariance, for several tau, with the corrector and without, on every path")
 {
     for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {

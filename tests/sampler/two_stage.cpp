@@ -223,3 +223,30 @@ TEST_CASE("Heun on rectified flow is the trapezoid of F; ends, one step, and wha
     CHECK(from_noise.stages[2].time == 0.5);
     CHECK_THROWS_AS(heun(g, {.churn = {.amount = 1}}), std::invalid_argument);
 }
+
+TEST_CASE("Heun++ looks two steps ahead")
+{
+    for (path_kind kind : support::all_paths) {
+        auto const made = [&](grid const& g) { return heunpp2(support::lambda_path{kind}, g); };
+        CHECK(support::measured_order(made, kind, true, 400) == Approx(1.0).epsilon(0.05));
+    }
+    variance_exploding const path;
+    grid const g{.times = {9, 4, 2, 1}, .levels = {{1, 9}, {1, 4}, {1, 2}, {1, 1}, {1, 0.5}}, .end_time = 0.5};
+    plan const p = heunpp2(path, g);
+    REQUIRE(p.stages.size() == 3 + 3 + 2 + 1);
+    CHECK(p.stages[0].x[m(0)] == Approx(4 - 9));
+    CHECK(p.stages[1].x[m(0)] == Approx(2 - 4)); // Euler on from there
+    CHECK(p.stages[1].x[m(1)] == Approx(4 - 9));
+    CHECK(p.stages[2].x[m(0)] == Approx(-5 * 2 / 27.0));
+    CHECK(p.stages[2].x[m(1)] == Approx(-5 * 4 / 27.0));
+    CHECK(p.stages[2].x[m(2)] == Approx(-5 * 21 / 27.0));
+    CHECK(p.stages[7].x[m(0)] == Approx(-1.0 * 1 / 18)); // the last step but one
+    CHECK(p.stages[7].x[m(1)] == Approx(-1.0 * 17 / 18));
+    auto const diffusion = support::table();
+    plan const ends = heunpp2(diffusion, trailing_grid(2));
+    CHECK(ends.stages.size() == 3);
+    CHECK(ends.stages[1].time == 499); // the grid's own times
+    CHECK(ends.stages.back().x == row(m(0)));
+    CHECK(heunpp2(rectified_flow{}, trailing_grid(4)).stages.size() == 9);        // from alpha = 0, in t
+    CHECK_THROWS_AS(heunpp2(g, {.churn = {.amount = 1}}), std::invalid_argument); // no path
+}

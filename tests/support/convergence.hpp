@@ -114,6 +114,35 @@ double self_order(Solver const& solver, path_kind kind, bool uneven, std::size_t
 double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples,
                        std::uint64_t seed = 7);
 
+/// The order of the variance at the end, where x_0 is N(0, 0.36) and the network exact: all is linear, and the variance
+/// is the sum of the squares of what the start and each noise add. From n and 2 n steps.
+template <class Solver>
+double variance_order(Solver const& solver, path_kind kind, std::size_t n)
+{
+    auto const variance = [](alphabar::noise_level level) {
+        return 0.36 * level.alpha * level.alpha + level.sigma * level.sigma;
+    };
+    double error[2];
+    for (std::size_t k = 0; k < 2; ++k) {
+        alphabar::grid const g = lambda_grid(kind, n << k, true);
+        alphabar::plan const p = solver(g);
+        auto const end = [&](double from, std::uint32_t drawn) {
+            auto const network = [&](state const& x, double lambda) {
+                auto const level = level_at(kind, lambda);
+                return state{0.36 * level.alpha / variance(level) * x[0]};
+            };
+            return interpret(p, {from}, network, [&](std::uint32_t i) { return state{i == drawn ? 1.0 : 0.0}; })[0];
+        };
+        double const first = end(1.0, alphabar::stage::automatic);
+        double got = first * first * variance(g.levels.front());
+        for (alphabar::stage const& s : p.stages)
+            if (draws_noise(s))
+                got += end(0.0, s.noise) * end(0.0, s.noise);
+        error[k] = std::abs(got - variance(g.levels.back()));
+    }
+    return std::log2(error[0] / error[1]);
+}
+
 /// The grid for such plans: from lambda = low to lambda = high, then to sigma = 0.
 inline alphabar::grid grid_to_zero(path_kind kind, std::size_t n, double low, double high = 4.0)
 {

@@ -144,6 +144,39 @@ plan named_restart(Path const& path, grid const& g, name_options const& o)
     return restart(path, first, {{.low = near(0.1), .high = near(2.0), .steps = again, .times = times}}, heun);
 }
 
+/// ComfyUI's SA-Solver: noise where a step ends between 80 and 20 % of the path's times, and orders that fall to 1
+/// before a step to sigma = 0, which has no corrector but in PECE.
+template <noise_path Path>
+plan named_sa_solver(Path const& path, grid const& g, name_options const& o, bool pece = false)
+{
+    auto const ratio_at = [&](double part) {
+        if constexpr (std::is_same_v<Path, variance_exploding>) // its times are counted in log sigma
+            return std::pow(path.sigma_min, 1.0 - part) * std::pow(path.sigma_max, part);
+        else
+            return sigma_ratio(path.level(part * path.final_time()));
+    };
+    std::size_t const n = g.steps();
+    adams_options a{
+        .predictor = rising_orders(g, 3), .corrector = rising_orders(g, 4), .noise_scale = o.noise_scale, .pece = pece};
+    for (std::size_t i = 0; i < n; ++i) {
+        double const ratio = sigma_ratio(g.levels[i + 1]);
+        a.tau.push_back(ratio >= ratio_at(0.2) && ratio <= ratio_at(0.8) ? o.eta.value_or(1.0) : 0.0);
+        if (g.levels[n].sigma == 0.0) {
+            a.predictor[i] = std::min(a.predictor[i], static_cast<unsigned>(std::max<std::size_t>(n - i, 2) - 1));
+            a.corrector[i] = i + 1 == n && !pece ? 0 : std::min(a.corrector[i], static_cast<unsigned>(n - i));
+        }
+    }
+    return adams(g, o.network, a);
+}
+
+/// ComfyUI's factors of D - U in steps of CFG++ of order 2: the correction of 2M is taken from D, and res_multistep
+/// moves on from x + D - U.
+inline double comfyui_2m(stage const& s, noise_level, noise_level to) { return to.alpha - s.x[slots::m(1)]; }
+inline double comfyui_res(stage const& s, noise_level from, noise_level to)
+{
+    return s.x.reads(slots::m(1)) ? from.alpha * s.x[slots::x] : to.alpha;
+}
+
 } // namespace detail
 
 #define ALPHABAR_GRID(...)                                                                                             \
@@ -206,10 +239,11 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::named_dpm_fast, detail::named_restart;
+    using detail::comfyui_2m, detail::comfyui_res, detail::named_dpm_fast,
+        detail::named_restart, detail::named_sa_solver;
     constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
     constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
-    constexpr std::string_view heads_note = "the network has two heads, the guided and the unconditional prediction";
+    constexpr std::string_view heads_note = "the network has two heads, the unconditional and the guided prediction";
     constexpr std::string_view tree_note = "the software draws from one Brownian path";
     static std::vector<named_solver<Path>> const rows = {
         {"Euler|euler", ALPHABAR_PLAN(euler(path, g, {.network = o.network, .churn = o.churn}))},
@@ -221,12 +255,30 @@ std::vector<named_solver<Path>> const& named_solvers()
          ALPHABAR_PLAN(euler_ancestral(
              path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale}))},
         {"Heun|heun", ALPHABAR_PLAN(heun(path, g, {.network = o.network, .churn = o.churn}))},
+        {"heunpp2", ALPHABAR_PLAN(heunpp2(path, g, {.network = o.network, .churn = o.churn}))},
         {"LMS|lms", ALPHABAR_PLAN(lms(path, g, {.network = o.network}))},
         {"iPNDM|ipndm", ALPHABAR_PLAN(ipndm(path, g, {.network = o.network}))},
         {"iPNDM v|ipndm_v", ALPHABAR_PLAN(lms(path, g, {.network = o.network})), "Uniform", 0, false,
          "the exact weights of unequal steps; shipped ones differ from order 3 on"},
         {"gradient_estimation|euler_ge", ALPHABAR_PLAN(gradient_estimation(path, g, {.network = o.network}))},
         {"exp_heun_2_x0", ALPHABAR_PLAN(runge_kutta(path, g, {.network = o.network, .methods = {res_2s(1.0)}}))},
+        {"exp_heun_2_x0_sde",
+         ALPHABAR_PLAN(runge_kutta(path, g,
+                                   {.network = o.network,
+                                    .methods = {res_2s(1.0)},
+                                    .tau = std::sqrt(o.eta.value_or(1.0)),
+                                    .noise_scale = o.noise_scale})),
+         "Uniform", 0, false, "ComfyUI draws one more noise in each step and does not use it"},
+        {"SEEDS-2|seeds_2", ALPHABAR_PLAN(runge_kutta(path, g,
+                                                      {.network = o.network,
+                                                       .methods = {dpm_2s()},
+                                                       .tau = std::sqrt(o.eta.value_or(1.0)),
+                                                       .noise_scale = o.noise_scale}))},
+        {"SEEDS-3|seeds_3", ALPHABAR_PLAN(runge_kutta(path, g,
+                                                      {.network = o.network,
+                                                       .methods = {dpm_3s()},
+                                                       .tau = std::sqrt(o.eta.value_or(1.0)),
+                                                       .noise_scale = o.noise_scale}))},
         {"DPM2|dpm_2", ALPHABAR_PLAN(dpm_2(path, g, {.network = o.network, .churn = o.churn})), "Karras",
          webui | comfyui},
         {"DPM2 a|dpm_2_ancestral",
@@ -251,6 +303,10 @@ std::vector<named_solver<Path>> const& named_solvers()
              dpmpp_3m_sde_shipped(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
          "Exponential", webui, false, tree_note},
         {"res_multistep", ALPHABAR_PLAN(res_multistep(path, g, {.network = o.network}))},
+        {"res_multistep_ancestral",
+         ALPHABAR_PLAN(
+             res_multistep_ancestral(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Uniform", 0, false, flow_note},
         {"DPM fast|dpm_fast", ALPHABAR_PLAN(named_dpm_fast(path, g, o))},
         {"Restart", ALPHABAR_PLAN(named_restart(path, g, o)), "Karras"},
         {"ER-SDE|er_sde", ALPHABAR_PLAN(er_sde(path, g, {.network = o.network, .noise_scale = o.noise_scale})),
@@ -258,15 +314,23 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"euler_cfg_pp", ALPHABAR_PLAN(euler_cfg_pp(path, g, {.network = o.network})), "Uniform", 0, false, heads_note},
         {"DDIM CFG++", ALPHABAR_PLAN(euler_cfg_pp(path, g, {.network = o.network})), "timesteps", 0, false, heads_note},
         {"euler_ancestral_cfg_pp",
-         ALPHABAR_PLAN(
-             euler_ancestral_cfg_pp(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         ALPHABAR_PLAN(euler_ancestral_cfg_pp(
+             path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale})),
          "Uniform", 0, false, heads_note},
-        {"dpmpp_2m_cfg_pp", ALPHABAR_PLAN(dpmpp_2m_cfg_pp(path, g, {.network = o.network})), "Karras", 0, false,
-         heads_note},
+        {"dpmpp_2m_cfg_pp", ALPHABAR_PLAN(cfg_pp_of<dpmpp_2m>{comfyui_2m}(path, g, {.network = o.network})), "Karras",
+         0, false, heads_note},
         {"dpmpp_2s_ancestral_cfg_pp",
          ALPHABAR_PLAN(
              dpmpp_2s_ancestral_cfg_pp(path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
          "Karras", 0, false, heads_note},
+        {"res_multistep_cfg_pp", ALPHABAR_PLAN(cfg_pp_of<res_multistep>{comfyui_res}(path, g, {.network = o.network})),
+         "Uniform", 0, false, heads_note},
+        {"res_multistep_ancestral_cfg_pp",
+         ALPHABAR_PLAN(cfg_pp_of<res_multistep_ancestral>{comfyui_res}(
+             path, g, {.network = o.network, .eta = o.eta, .noise_scale = o.noise_scale})),
+         "Uniform", 0, false, heads_note},
+        {"gradient_estimation_cfg_pp", ALPHABAR_PLAN(gradient_estimation_cfg_pp(path, g, {.network = o.network})),
+         "Uniform", 0, false, heads_note},
         {"UniPC|uni_pc",
          ALPHABAR_PLAN(unipc(
              path, g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1, .lower_order_final = true})),
@@ -276,10 +340,8 @@ std::vector<named_solver<Path>> const& named_solvers()
          comfyui, false, "ComfyUI ends at sigma 0.001"},
         {"DEIS|deis", ALPHABAR_PLAN(deis(path, g, {.network = o.network, .order = 3})), "Uniform", 0, false,
          "polynomials in log sigma, as diffusers has them; ComfyUI's are in time"},
-        {"SA-Solver|sa_solver",
-         ALPHABAR_PLAN(sa_solver(
-             path, g, {.network = o.network, .predictor_order = 3, .corrector_order = 4, .lower_order_final = true})),
-         "Uniform", 0, false, "tau is 1 everywhere; ComfyUI's only between 20 and 80 % of the times"},
+        {"SA-Solver|sa_solver", ALPHABAR_PLAN(named_sa_solver(path, g, o))},
+        {"SA-Solver PECE|sa_solver_pece", ALPHABAR_PLAN(named_sa_solver(path, g, o, true))},
         {"DDIM|ddim", ALPHABAR_PLAN(ddim(path, g, {.network = o.network, .eta = o.eta.value_or(0.0)})), "timesteps"},
         {"PLMS", ALPHABAR_PLAN(pndm(path, g, {.network = o.network})), "timesteps"},
         {"TCD", ALPHABAR_PLAN(tcd(path, g, {.network = o.network, .gamma = o.eta.value_or(0.3)})), "LCM"},
@@ -385,19 +447,9 @@ Row const* row_of(std::vector<Row> const& rows, std::string_view plain, bool flo
     return nullptr;
 }
 
-inline constexpr std::string_view no_such_plan = "alphabar has no plan of it";
-/// Names that users know and that stand for no plan, the longer ones first.
+/// Names that users know and that stand for no plan.
 inline constexpr std::pair<std::string_view, std::string_view> names_without_plan[] = {
     {"DPM adaptive|dpm_ad", "its steps are found while it runs: call adaptive(path, x, noise, network, options)"},
-    {"exp_heun_2_x0_sde", no_such_plan},
-    {"gradient_estimation_cfg_pp", no_such_plan},
-    {"heunpp2", no_such_plan},
-    {"res_multistep_ancestral_cfg_pp", no_such_plan},
-    {"res_multistep_ancestral", no_such_plan},
-    {"res_multistep_cfg_pp", no_such_plan},
-    {"sa_solver_pece", no_such_plan},
-    {"seeds_2", no_such_plan},
-    {"seeds_3", no_such_plan},
 };
 
 template <noise_path Path>

@@ -186,8 +186,9 @@ private:
 };
 
 /// A Brownian path as the noise of a plan's stages: z of a stage is the increment, divided by its standard deviation,
-/// from the level of the first call of its step to the level of the next call. So two-stage solvers (DPM-Solver++ SDE)
-/// get noises that belong together, and a run with other steps follows the same path.
+/// from the level of the first call of its step to the level of the next call; from that of its own call where the
+/// anchor keeps the noise before it (runge_kutta with tau). So two-stage solvers (DPM-Solver++ SDE) get noises that
+/// belong together, and a run with other steps follows the same path.
 class brownian_noise {
 public:
     /// `clock` turns a stage's time into the path's: sigma / alpha of that time, as a rule. `end` is the path's time
@@ -212,7 +213,7 @@ public:
                 double const to = next != p.stages.end() ? clock(next->time) : end.value_or(path.low());
                 steps_.push_back({s->noise, path.normal(from, to)});
             }
-            has_call = has_call && !s->ends_step;
+            has_call = has_call && !s->ends_step && !(s->y && s->y->reads(slots::z));
         }
     }
     /// Throws std::invalid_argument where the plan has no such index.

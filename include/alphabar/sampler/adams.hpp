@@ -3,7 +3,7 @@
 // DPM-Solver++, DEIS, UniPC, SA-Solver, LMS and PLMS are lists of orders and a rule.
 #pragma once
 
-#include <alphabar/sampler/solver.hpp>
+#include <alphabar/sampler/ddim.hpp>
 
 namespace alphabar {
 
@@ -16,10 +16,12 @@ struct adams_options {
                                        ///< new one included; 0 or none: no correction
     memory_form form = memory_form::x_0;
     std::vector<double> tau{}; ///< [i]: stochasticity of the step i -> i + 1; none: 0, the ODE
+    double eta = 0.0; ///< of ancestral steps, without tau. Memories are then as far apart as the steps down are long
     moment_rule rule{};
     double noise_scale = 1.0;        ///< factor of every z
     bool split = false;              ///< a corrected stage becomes two, the second without a call: the corrected
                                      ///< state is an x
+    bool pece = false;               ///< the second calls, and its memory takes the place of the first one's
     step_weights predict = integral; ///< the predictor's weights
     step_weights correct = integral; ///< the corrector's weights
 };
@@ -45,6 +47,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
             o.corrector.size(), "there is one a step, or none");
     require(o.tau.empty() || o.tau.size() == n, "adams", "the number of taus", o.tau.size(),
             "there is one a step, or none");
+    require(o.eta == 0.0 || o.tau.empty(), "adams", "eta", o.eta, "it must be 0 where there are taus");
     network_form const network = settled(form_of_network, g.usual);
 
     auto const form_at = [&](std::size_t i) { return form_from(g.levels[i], o.form); };
@@ -52,9 +55,18 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     std::vector<transition> steps(n);
     for (std::size_t i = 0; i <= n; ++i)
         u[i] = position(g.levels[i], o.form);
-    for (std::size_t i = 0; i < n; ++i)
-        steps[i] = make_transition(g.levels[i], g.levels[i + 1], form_at(i), o.tau.empty() ? 0.0 : o.tau[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+        auto const [down, up] = make_ancestral_step(g.levels[i], g.levels[i + 1], o.eta);
+        steps[i] = make_transition(g.levels[i], down, form_at(i), o.tau.empty() ? 0.0 : o.tau[i]);
+        if (o.eta == 0.0)
+            continue;
+        steps[i].c = up;
+        if (std::isfinite(u[i]))
+            u[i + 1] = u[i] + steps[i].h;
+    }
 
+    std::vector<std::size_t> memory_of(n); // [i]: which memory the call at i left
+    std::size_t made = 0;
     // the integral of step i by the memories of the calls newest, newest - 1, ..., `newest` being this stage's m(0)
     auto const drift = [&](std::size_t i, std::size_t newest, unsigned count, step_weights weigh) {
         require(count >= 1 && count <= max_nodes && count <= newest + 1, "adams", "an order", count,
@@ -65,7 +77,7 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
         node_values const w = weigh(steps[i], std::span(nodes).first(count), o.rule);
         row r;
         for (std::size_t j = 0; j < count; ++j)
-            r += w[j] * m(j);
+            r += w[j] * m(made - 1 - memory_of[newest - j]);
         return r;
     };
     auto const corrects = [&](std::size_t i) {
@@ -73,17 +85,20 @@ inline plan adams(grid const& g, network_form const& form_of_network, adams_opti
     };
 
     plan p = empty_plan(network, g.levels[0]);
-    p.stages.reserve(o.split ? 2 * n : n);
+    p.stages.reserve(o.split || o.pece ? 2 * n : n);
     for (std::size_t i = 0; i < n; ++i) {
         stage s = network_call(network, g.times[i], g.levels[i], form_at(i));
+        memory_of[i] = made++;
         row here = x;
         if (corrects(i)) {
             here = y + drift(i - 1, i, o.corrector[i], o.correct);
-            if (o.split) {
+            if (o.split || o.pece) {
                 s.x = here.pruned();
                 s.ends_step = false;
                 p.stages.push_back(s);
                 s = stage{.time = g.times[i], .calls = false};
+                if (o.pece)
+                    s = network_call(network, g.times[i], g.levels[i], o.form), memory_of[i] = made++;
                 here = x;
             }
         }

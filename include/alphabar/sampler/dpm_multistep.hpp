@@ -11,6 +11,7 @@ struct dpm_options {
     std::optional<unsigned> order{};   ///< 1, 2 or 3; the named solvers have their own
     std::optional<memory_form> form{}; ///< x_0: DPM-Solver++; epsilon: DPM-Solver
     std::optional<double> eta{};       ///< tau^2: 0 the ODE, 1 the reverse SDE
+    std::optional<bool> ancestral{};   ///< eta is that of ancestral steps in place of the SDE
     std::optional<moment_rule> rule{}; ///< by default midpoint for order 2, exact for order 3
     /// Order 3: the first step is corrected by the second call; without, the order is 2.
     std::optional<bool> corrected_start{};
@@ -23,7 +24,7 @@ struct dpm_options {
     static constexpr auto optional_members()
     {
         using o = dpm_options;
-        return std::tuple(&o::order, &o::form, &o::eta, &o::rule, &o::corrected_start);
+        return std::tuple(&o::order, &o::form, &o::eta, &o::ancestral, &o::rule, &o::corrected_start);
     }
 };
 
@@ -40,13 +41,15 @@ inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment
 inline constexpr solver_function dpm_multistep("dpm_multistep", [](grid const& g, dpm_options const& o) {
     unsigned const order = o.order.value_or(2);
     double const eta = o.eta.value_or(0.0);
+    bool const ancestral = o.ancestral.value_or(false);
     require(order >= 1 && order <= 3, "dpm_multistep", "order", order, "it must be 1, 2 or 3");
     require(eta >= 0.0 && std::isfinite(eta), "dpm_multistep", "eta", eta, "it must not be negative");
     std::size_t const n = g.steps();
     moment_rule const usual{order == 2 ? moment_rule::two_nodes::midpoint : moment_rule::two_nodes::exact};
     adams_options a{.predictor = rising_orders(g, order),
                     .form = o.form.value_or(memory_form::x_0),
-                    .tau = std::vector<double>(n, std::sqrt(eta)),
+                    .tau = std::vector<double>(ancestral ? 0 : n, std::sqrt(eta)),
+                    .eta = ancestral ? eta : 0.0,
                     .rule = o.rule.value_or(usual),
                     .noise_scale = o.noise_scale};
     if (o.lower_order_final && n < 15)
@@ -69,6 +72,8 @@ inline constexpr dpm_named dpmpp_2m{};
 /// res_multistep, the exact second order: x' = (sigma'/sigma) x + alpha' h ((phi_1 + phi_2 / r) m(0) - phi_2 / r m(1)),
 /// phi of -h. Source: Zhang et al. 2023, arXiv 2308.02157, section 3.
 inline constexpr dpm_named res_multistep{{.rule = moment_rule{}}};
+/// The same down to the level of ancestral steps.
+inline constexpr dpm_named res_multistep_ancestral{{.eta = 1.0, .ancestral = true, .rule = moment_rule{}}};
 /// SDE-DPM-Solver++(2M); k-diffusion's dpmpp_2m_sde.
 inline constexpr dpm_named dpmpp_2m_sde{{.eta = 1.0}};
 /// DPM-Solver++(3M), of order 3.

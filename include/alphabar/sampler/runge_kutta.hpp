@@ -108,6 +108,7 @@ struct runge_kutta_options {
     memory_form form = memory_form::x_0;
     bool in_time = false; ///< dx/dt is remembered, in the path's own time; it needs a sloped_path
     churn_options churn{};
+    double tau = 0.0;          ///< of the SDE: 1 the reverse SDE; the noises inside a step are of one Brownian path
     double eta = 0.0;          ///< of ancestral steps (make_ancestral_step)
     bool noisy_inside = false; ///< the rows to calls inside a step are ancestral too
     bool stays_above = false;  ///< ancestral steps do not go below the last level of the grid (k-diffusion's dpm_fast)
@@ -131,11 +132,12 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
 
 /// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
 /// A step from or to an end of the path has one call, unless the form is velocity (or rho, from sigma = 0); in time only
-/// one to sigma = 0 has.
-/// With eta > 0 each step goes down below its level, and noise is added there.
+/// one to sigma = 0 has. With eta > 0 each step goes down below its level, and noise is added there. With tau > 0 the
+/// steps are the SDE's: dpm_2s and dpm_3s with tau = 1 are SEEDS-2 and SEEDS-3, Gonzalez et al. 2023, arXiv 2305.14267,
+/// as ComfyUI has them.
 ///
-/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0, in time where the path does
-/// not know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
+/// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0 and tau >= 0, in time where
+/// the path does not know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
 inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<churned_step> const& steps,
                               runge_kutta_options const& o)
 {
@@ -144,6 +146,8 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
             "there is one, or one a step");
     require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,
             "it must not be negative, and 0 in time");
+    require(o.tau >= 0.0 && std::isfinite(o.tau) && (o.tau == 0.0 || (!o.in_time && o.eta == 0.0)), "runge_kutta",
+            "tau", o.tau, "it must not be negative, and 0 in time or with eta");
     require(!o.in_time || path.at_time, "runge_kutta", "in_time", o.in_time, needs_path);
     require(!o.in_time || path.slope, "runge_kutta", "in_time", o.in_time, "the path does not know its slope");
     auto const& between = o.in_time ? path.at_time : path.at_ratio;
@@ -163,6 +167,8 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
         bool const whole =
             (o.form == memory_form::velocity && chosen.c.size() > 1) || ((o.in_time || inside) && down.sigma > 0.0);
         runge_kutta_method const& method = whole ? chosen : rk_1();
+        require(o.tau == 0.0 || std::ranges::is_sorted(method.c), "runge_kutta", "tau", o.tau,
+                "the calls of its step must go forward");
         auto const time = [&](double c) { return begin.time + c * (end.time - begin.time); };
         std::vector<grid_point> points;
         for (double c : method.c) {
@@ -190,7 +196,9 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
             calls.push_back(std::move(call));
         }
     }
-    plan p = singlestep(calls, {.network = settled(o.network, g.usual), .noise_scale = o.noise_scale});
+    plan p = singlestep(
+        calls,
+        {.network = settled(o.network, g.usual), .tau = o.tau, .one_path = o.tau > 0.0, .noise_scale = o.noise_scale});
     p.initial_scale = initial_scale(g.levels.front()); // before the churn
     return p;
 }

@@ -19,6 +19,7 @@ struct sa_options {
     memory_form form = memory_form::x_0;
     moment_rule rule{};             ///< {.two = flat} with x_0 as it is shipped
     bool lower_order_final = false; ///< the last steps have order ..., 2, 1, as software has it
+    bool pece = false;              ///< a corrected state is called as well, and that call is remembered
 };
 
 /// SA-Solver: exponential Adams on the SDE of strength tau. With tau = 0 it is
@@ -35,7 +36,8 @@ inline constexpr solver_function sa_solver("sa_solver", [](grid const& g, sa_opt
                     .corrector = std::vector<unsigned>(n, 0),
                     .form = o.form,
                     .tau = o.taus,
-                    .rule = o.rule};
+                    .rule = o.rule,
+                    .pece = o.pece};
     if (o.taus.empty())
         for (std::size_t i = 0; i < n; ++i) {
             double const ratio = sigma_ratio(g.levels[i]);

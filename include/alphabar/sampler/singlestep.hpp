@@ -39,7 +39,8 @@ struct inner_call {
 
 struct singlestep_options {
     network_form network{};
-    double tau = 0.0; ///< 0 the ODE, 1 the reverse SDE
+    double tau = 0.0;      ///< 0 the ODE, 1 the reverse SDE
+    bool one_path = false; ///< the noises of a step are of one Brownian path; without, each row's is its own
     double noise_scale = 1.0;
 };
 
@@ -48,8 +49,9 @@ struct singlestep_options {
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
-/// over the memories of the step so far; x_s is the anchor. Throws std::invalid_argument where ages do not count up
-/// from 0, where a level `to` is missing, and as `make_transition`, `integral`, `network_call` and `slope_call` do.
+/// over the memories of the step so far; x_s is the anchor. On one path it is carried on with its noise, y' = a y + c z
+/// from call to call. Throws std::invalid_argument where ages do not count up from 0, where a level `to` is missing,
+/// and as `make_transition`, `integral`, `network_call` and `slope_call` do.
 inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls, singlestep_options const& o)
 {
     using namespace slots;
@@ -71,13 +73,14 @@ inline std::vector<stage> singlestep_stages(std::vector<inner_call> const& calls
         s.ends_step = k + 1 == calls.size() || calls[k + 1].age == 0;
         node_values const w = weights(step, std::span(nodes).first(age + 1), s.ends_step);
         s.churn = churn;
-        s.x = step.a * (age == 0 ? x : y);
+        transition const part = o.one_path ? make_transition(level, to, form, o.tau) : step;
+        row const carried = part.a * (age == 0 ? x : y) + o.noise_scale * (part.c + noise) * z;
+        s.x = carried;
         for (std::size_t j = 0; j <= age; ++j)
             s.x += w[j] * m(j);
-        s.x += o.noise_scale * (step.c + noise) * z;
         s.x = s.x.pruned();
-        if (age == 0 && !s.ends_step)
-            s.y = x;
+        if (!s.ends_step && (o.one_path || age == 0))
+            s.y = o.one_path ? carried.pruned() : x;
         stages.push_back(std::move(s));
     }
     return stages;

@@ -76,4 +76,47 @@ inline constexpr two_stage_named dpmpp_2s_ancestral{{.eta = 1.0, .form = memory_
 /// DPM-Solver++ SDE: 2S with noise on the way to the middle as well. Source: k-diffusion, sample_dpmpp_sde.
 inline constexpr two_stage_named dpmpp_sde{{.eta = 1.0, .form = memory_form::x_0, .noisy_middle = true}};
 
+struct heunpp2_options {
+    network_form network{};
+    churn_options churn{};
+};
+
+/// Heun++: a step by the slopes here and, reached by Euler's method, at the ends of this step and the next, weighted by
+/// the positions u of the calls (sigma / alpha, on rectified flow t), u_0 that of the first level of the grid:
+///
+///     x' = a x + b (u' - u) (w_0 d_0 + w_1 d_1 + w_2 d_2),   w_k = u_k / (3 u_0) for k > 0,   w_0 = 1 - w_1 - w_2
+///
+/// The last step but one has two calls, 2 in place of 3, and the last one is Euler's. Of order 1. Source: ComfyUI,
+/// sample_heunpp2. Throws as `singlestep` and `churned_steps` do.
+inline constexpr solver_function heunpp2("heunpp2", [](grid_on_path const& g, heunpp2_options const& o) {
+    memory_form const form = usual_form(g);
+    std::vector<inner_call> calls;
+    for (std::size_t i = 0; auto const& [step, churn, end_time] : churned_steps(g.path, g, o.churn, "heunpp2")) {
+        auto const weigh = [u = position(step.from, form), first = position(g.levels[0], form)](
+                               transition const& row, std::span<double const> nodes, bool last) {
+            node_values w{};
+            double rest = row.b * row.h;
+            for (std::size_t j = 0; j + 1 < nodes.size(); ++j)
+                rest -= w[j] = row.b * (last ? row.h * (u + nodes[j]) / (static_cast<double>(nodes.size()) * first)
+                                             : (j == 0 ? row.h : nodes[j - 1]) - nodes[j]);
+            w[nodes.size() - 1] = rest;
+            return w;
+        };
+        bool const whole = form == memory_form::velocity || step.from.alpha > 0.0;
+        std::size_t const count = whole ? std::min<std::size_t>(3, g.steps() - i) : 1;
+        for (unsigned k = 0; k < count; ++k) {
+            calls.push_back({k > 0 ? g.times[i + k] : step.time, k > 0 ? g.levels[i + k] : step.from,
+                             k + 1 < count ? g.levels[i + k + 1] : step.to, k});
+            if (k == 0)
+                calls.back().churn = churn;
+            if (count > 1)
+                calls.back().form = form, calls.back().weights = weigh;
+        }
+        ++i;
+    }
+    plan p = singlestep(calls, {.network = o.network});
+    p.initial_scale = initial_scale(g.levels[0]); // before the churn
+    return p;
+});
+
 } // namespace alphabar
