@@ -28,15 +28,6 @@ std::vector<unsigned> full(std::size_t n, unsigned order)
     return orders;
 }
 
-auto solver(unsigned order, std::vector<unsigned> corrected_start = {}, memory_form form = memory_form::x_0)
-{
-    return [=](grid const& g) {
-        std::vector<unsigned> corrector(g.steps(), 0);
-        std::copy(corrected_start.begin(), corrected_start.end(), corrector.begin());
-        return adams(g, {}, {.predictor = full(g.steps(), order), .corrector = corrector, .form = form});
-    };
-}
-
 } // namespace
 
 TEST_CASE("in rho and on equal steps it is Adams-Bashforth and Adams-Moulton")
@@ -54,26 +45,6 @@ TEST_CASE("in rho and on equal steps it is Adams-Bashforth and Adams-Moulton")
     CHECK(p.stages[4].y->operator[](m(0)) == Approx(moulton[0]));
     CHECK(p.stages[4].y->operator[](m(3)) == Approx(moulton[3]));
     CHECK(!p.stages[5].y);
-}
-
-TEST_CASE("order k has order k where the start has the local error for it")
-{
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (bool uneven : {false, true}) {
-            CHECK(support::measured_order(solver(1), kind, uneven) == Approx(1.0).epsilon(0.06));
-            CHECK(support::measured_order(solver(2), kind, uneven) == Approx(2.0).epsilon(0.06));
-            CHECK(support::measured_order(solver(3, {0, 2}), kind, uneven) == Approx(3.0).epsilon(0.06));
-            CHECK(support::measured_order(solver(4, {0, 2, 3}), kind, uneven) == Approx(4.0).epsilon(0.1));
-        }
-    // the ordinary start is a single step of order 1, and holds order 3 near 2
-    CHECK(support::measured_order(solver(3), path_kind::variance_preserving, true) < 2.5);
-    // epsilon remembered, and epsilon in rho
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::epsilon), path_kind::variance_preserving, true) ==
-          Approx(3.0).epsilon(0.06));
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::rho), path_kind::variance_exploding, true) ==
-          Approx(3.0).epsilon(0.06));
-    CHECK(support::measured_order(solver(3, {0, 2}, memory_form::velocity), path_kind::rectified_flow, true) ==
-          Approx(3.0).epsilon(0.06));
 }
 
 TEST_CASE("a split stage shows the corrected state and changes nothing else")

@@ -3,12 +3,12 @@
 
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/paths.hpp>
 #include <doctest/doctest.h>
-#include <support/interpret.hpp>
+#include <support/normal_data.hpp>
 
 #include <cmath>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
@@ -16,43 +16,37 @@ using namespace alphabar;
 using namespace alphabar::slots;
 using doctest::Approx;
 
-namespace {
-
-constexpr double mu = 0.7, deviation = 0.4; // data are normal: the consistency function is known
-
-} // namespace
-
 TEST_CASE(
     "with the exact consistency function of normal data, mean and variance are the data's after any number of steps")
 {
-    std::mt19937_64 engine(11);
-    std::normal_distribution<double> normal;
-    auto const draw = [&](std::uint32_t) {
-        support::state values(40000);
-        for (double& v : values)
-            v = normal(engine);
-        return values;
-    };
+    support::normal_data const data;
     for (std::size_t steps : {1u, 2u, 5u}) {
-        rectified_flow const path;
         std::vector<double> times;
         for (std::size_t i = 0; i < steps; ++i)
             times.push_back(1.0 - static_cast<double>(i) / static_cast<double>(steps));
-        plan const p = consistency(path, times_grid(times), {.network = {.predicts = prediction::x_0}});
-        CHECK(p.stages.size() == steps);
-        CHECK(!draws_noise(p.stages.back()));
-        auto const network = [&](support::state state, double t) {
-            auto const [alpha, sigma] = path.level(t);
-            for (double& v : state)
-                v = mu + deviation / std::hypot(alpha * deviation, sigma) * (v - alpha * mu);
-            return state;
+        auto const check = [&](auto const& path, double last_time = 1.0, double noise = 1.0) {
+            std::vector<double> own = times;
+            for (double& t : own)
+                t *= last_time;
+            plan const p =
+                consistency(path, times_grid(own), {.network = {.predicts = prediction::x_0}, .noise_scale = noise});
+            CHECK(p.stages.size() == steps);
+            CHECK(!draws_noise(p.stages.back()));
+            auto const network = [&](support::state const& x, double t) {
+                auto const [alpha, sigma] = path.level(t);
+                return data.consistency(x, {alpha, noise * sigma});
+            };
+            // the start: x_T, whatever the path's first level has of the data
+            auto const [alpha, sigma] = path.level(last_time);
+            CHECK(data.deviation(p, {alpha, noise * sigma}, network) < 4.0);
+            if (steps > 1)
+                CHECK(data.deviation(support::with_noise(p, 1.5), {alpha, noise * sigma}, network) > 4.0);
         };
-        support::state const got = support::interpret(p, draw(0), network, draw);
-        double mean = 0, square = 0;
-        for (double v : got)
-            mean += v / 40000, square += (v - mu) * (v - mu) / 40000;
-        CHECK(std::abs(mean - mu) < 4 * deviation / 200);
-        CHECK(std::abs(square / (deviation * deviation) - 1) < 4 * std::sqrt(2.0) / 200);
+        check(rectified_flow{});
+        check(variance_exploding{}, 80.0);
+        check(vp_sde{}, 1.0);
+        check(trigonometric_path{}, 1.0);
+        check(trigonometric_path{}, 1.0, 0.5); // TrigFlow: the noise has the deviation of the data
     }
 }
 

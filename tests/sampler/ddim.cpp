@@ -49,10 +49,9 @@ TEST_CASE("clipping: epsilon of the clipped x_0, or the network's own")
     CHECK(value(ddim_stage(clipped, step, {.network_epsilon = true})) == Approx(0.8 * x_0 + 0.6 * eps));
 }
 
-TEST_CASE("measured order of convergence is 1; inversion comes back to the start")
+TEST_CASE("inversion comes back to the start")
 {
     for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
-        CHECK(support::measured_order([](grid const& g) { return ddim(g); }, kind, true) == Approx(1.0).epsilon(0.06));
         auto const round_trip = [&](std::size_t n) {
             grid const g = support::lambda_grid(kind, n, true, -1.0, 2.0);
             auto const network = support::exact_network(kind);
@@ -66,15 +65,6 @@ TEST_CASE("measured order of convergence is 1; inversion comes back to the start
         CHECK(round_trip(800) < 0.1);
         CHECK(std::log2(round_trip(800) / round_trip(1600)) == Approx(1.0).epsilon(0.1));
     }
-}
-
-TEST_CASE("mean and covariance for eta = 1/2 and 1")
-{
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (double eta : {0.5, 1.0}) {
-            grid const g = support::grid_to_zero(kind, 400, -3.0);
-            CHECK(support::worst_deviation(ddim(g, {.eta = eta}), kind, -3.0, 2000) < 4.0);
-        }
 }
 
 TEST_CASE("zero terminal SNR, sigma = 0, one step, one time")

@@ -2,10 +2,15 @@
 #include <alphabar/sampler/distilled.hpp>
 
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/schedule/continuous.hpp>
+#include <support/normal_data.hpp>
 #include <support/solver_test.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <stdexcept>
+#include <vector>
 
 TEST_CASE("LCM: the boundary scalings of the paper, then back up by noise")
 {
@@ -30,17 +35,10 @@ TEST_CASE("LCM: the boundary scalings of the paper, then back up by noise")
     CHECK_THROWS_AS(lcm_sampler(std::vector<grid_step>{}), std::invalid_argument);
 }
 
-TEST_CASE("TCD: DDIM at gamma = 0, and every gamma keeps mean and covariance")
+TEST_CASE("TCD: DDIM at gamma = 0; a step, written out")
 {
     auto const diffusion = support::table();
     CHECK(tcd(diffusion, trailing_grid(5), {.gamma = 0.0}) == ddim(diffusion, trailing_grid(5)));
-    for (path_kind kind : support::all_paths)
-        for (double shift : {0.2, 0.6}) { // lambda of s is (1 - gamma) lambda'
-            grid const g = support::grid_to_zero(kind, 400, -3.0, -0.5);
-            plan const p = tcd(support::lambda_path{kind}, g, {.gamma = shift});
-            CHECK(draws_noise(p.stages[100]));
-            CHECK(!draws_noise(p.stages[399]));
-        }
     // one step, written out: to s by DDIM, up to t' by the forward process
     plan const p = tcd(diffusion, trailing_grid(4), {.gamma = 0.4});
     double const t_next = p.stages[1].time;
@@ -56,21 +54,43 @@ TEST_CASE("TCD: DDIM at gamma = 0, and every gamma keeps mean and covariance")
     CHECK_THROWS_AS(tcd_stage({}, {3, {0.6, 0.8}, {0.8, 0.6}}, {0.9, std::sqrt(0.19)}), std::invalid_argument);
 }
 
-TEST_CASE("TCD with the exact network keeps mean and covariance on a fine grid")
+TEST_CASE(
+    "with the perfect network of normal data LCM and TCD keep mean and variance in few steps, TCD for every gamma")
 {
-    struct nearer { // the time of the test-bed, seen from data: (1 - gamma) t' is cleaner
-        path_kind kind;
-        noise_level level(double t) const { return support::level_at(kind, 4.0 - t); }
-        double time(double ratio) const { return 4.0 + std::log(ratio); }
-        double final_time() const { return 24.0; }
+    support::normal_data const data;
+    auto const check = [&](plan const& p, noise_level first, auto const& network) {
+        CHECK(data.deviation(p, first, network) < 4.0);
+        if (draws_noise(p.stages[0]))
+            CHECK(data.deviation(support::with_noise(p, 1.5), first, network) > 4.0);
     };
-    for (path_kind kind : support::all_paths) {
-        grid g = support::grid_to_zero(kind, 300, -3.0);
-        for (double& t : g.times)
-            t = 4.0 - t;
-        plan p = tcd(nearer{kind}, g, {.gamma = 0.05});
-        for (stage& s : p.stages)
-            s.time = 4.0 - s.time;
-        CHECK(support::worst_deviation(p, kind, -3.0, 2000) < 4.0);
-    }
+    auto const on = [&](auto const& path, std::vector<double> const& times) {
+        grid const g = make_grid(path, times_grid(times));
+        network_form const clean{.predicts = prediction::x_0};
+        double const scaling = 2.0 / times.front(); // c_skip must not be small
+        check(lcm_sampler(g, {.network = clean, .timestep_scaling = scaling}), g.levels[0],
+              [&](state const& v, double t) { // D = c_skip x + c_out x_0 is the consistency function
+                  double const u = scaling * t, skip = 0.25 / (u * u + 0.25), out = u / std::sqrt(u * u + 0.25);
+                  state want = data.consistency(v, path.level(t));
+                  for (std::size_t i = 0; i < v.size(); ++i)
+                      want[i] = (want[i] - skip * v[i]) / out;
+                  return want;
+              });
+        for (double gamma : {0.0, 0.3, 1.0})
+            check(tcd(path, g, {.network = clean, .gamma = gamma}), g.levels[0], [&](state const& v, double t) {
+                // x_0 that DDIM takes to where the ODE is at s
+                auto const next = std::ranges::upper_bound(times, t, std::greater{});
+                noise_level const from = path.level(t);
+                noise_level const s =
+                    next == times.end() ? g.levels.back() : noise_level(path.level((1 - gamma) * *next));
+                state want = data.moved(v, from, s);
+                double const kept = s.sigma / from.sigma;
+                for (std::size_t i = 0; i < v.size(); ++i)
+                    want[i] = (want[i] - kept * v[i]) / (s.alpha - kept * from.alpha);
+                return want;
+            });
+    };
+    on(vp_sde{}, {1.0, 0.7, 0.4, 0.15});
+    on(variance_exploding{}, {40.0, 10.0, 2.0, 0.5});
+    on(rectified_flow{}, {0.99, 0.7, 0.4, 0.15});
+    on(trigonometric_path{}, {0.99, 0.7, 0.4, 0.15});
 }

@@ -17,8 +17,6 @@
 
 namespace {
 
-path_kind const kinds[] = {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow};
-
 struct step_of_grid {
     double alpha, sigma, sigma_before, alpha_before, h, h_0, h_1;
 };
@@ -112,61 +110,6 @@ TEST_CASE("the shipped 3M is k-diffusion's sample_dpmpp_3m_sde")
     CHECK(p.stages[4].x[m(1)] == Approx(row_of(0, 1, 0)).epsilon(1e-12));
     CHECK(p.stages[4].x[m(2)] == Approx(row_of(0, 0, 1)).epsilon(1e-12));
     CHECK(dpmpp_3m_shipped(g).stages[4].x[m(2)] != Approx(dpmpp_3m(g).stages[4].x[m(2)]));
-}
-
-TEST_CASE("measured orders of convergence on three paths, even and uneven grids")
-{
-    auto const order = [](auto solver, path_kind kind, bool uneven) {
-        return support::measured_order([&](grid const& g) { return solver(g, dpm_options{}); }, kind, uneven);
-    };
-    for (path_kind kind : kinds)
-        for (bool uneven : {false, true}) {
-            CHECK(order(dpmpp_2m, kind, uneven) == Approx(2.0).epsilon(0.04));
-            CHECK(order(dpm_solver, kind, uneven) == Approx(2.0).epsilon(0.04));
-            CHECK(order(res_multistep, kind, uneven) == Approx(2.0).epsilon(0.04));
-            CHECK(order(dpmpp_3m, kind, uneven) == Approx(3.0).epsilon(0.04));
-            double const shipped =
-                support::measured_order([](grid const& g) { return dpmpp_3m_shipped(g); }, kind, uneven);
-            CHECK(shipped > 1.7);
-            CHECK(shipped < 2.2);
-        }
-    auto const third = [](grid const& g) { return dpm_multistep(g, {.order = 3, .form = memory_form::epsilon}); };
-    CHECK(support::measured_order(third, path_kind::variance_preserving, true) == Approx(3.0).epsilon(0.04));
-}
-
-TEST_CASE("the drift of the SDE solvers, noise left out: orders from three grids, each twice as fine")
-{
-    using three = moment_rule::three_nodes;
-    auto const order = [](dpm_options o, bool uneven) {
-        o.eta = 1.0;
-        o.noise_scale = 0.0;
-        return support::self_order([&](grid const& g) { return dpm_multistep(g, o); }, path_kind::variance_preserving,
-                                   uneven);
-    };
-    for (bool uneven : {false, true}) {
-        CHECK(order({.order = 2}, uneven) == Approx(2.0).epsilon(0.05));
-        CHECK(order({.order = 3}, uneven) == Approx(3.0).epsilon(0.05));
-        CHECK(order({.order = 3, .rule = moment_rule{.three = three::half_curvature}}, uneven) ==
-              Approx(2.0).epsilon(0.05));
-        // weights that do not vanish with h: on this target the shipped constant diverges
-        CHECK(order({.order = 3, .rule = moment_rule{.three = three::wrong_constant}}, uneven) < 1.1);
-    }
-}
-
-TEST_CASE("mean and covariance of the SDE solvers")
-{
-    for (path_kind kind : kinds)
-        for (double eta : {0.4, 1.0}) {
-            grid const g = support::grid_to_zero(kind, 120, -3.0);
-            CHECK(support::worst_deviation(dpmpp_2m_sde(g, {.eta = eta}), kind, -3.0, 4000) < 4.0);
-            CHECK(support::worst_deviation(dpmpp_3m_sde(g, {.eta = eta}), kind, -3.0, 4000) < 4.0);
-        }
-    grid const coarse = support::lambda_grid(path_kind::variance_preserving, 150, false, -3.0, 4.0);
-    CHECK(support::worst_deviation(dpm_solver(coarse, {.eta = 1.0}), path_kind::variance_preserving, -3.0, 4000) < 4.0);
-    // the test can fail: noise a tenth too strong is seen
-    grid const g = support::grid_to_zero(path_kind::variance_preserving, 120, -3.0);
-    CHECK(support::worst_deviation(dpmpp_2m_sde(g, {.noise_scale = 1.1}), path_kind::variance_preserving, -3.0, 4000) >
-          4.0);
 }
 
 TEST_CASE("res_multistep ancestral")
@@ -279,19 +222,6 @@ TEST_CASE("DEIS: coefficients are the integrals of Lagrange polynomials in log r
         }
         CHECK(p.stages[i].x[x] == Approx(alpha / g.levels[i].alpha));
     }
-}
-
-TEST_CASE("DEIS: measured orders of convergence")
-{
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (bool uneven : {false, true}) {
-            auto const order = [&](unsigned k) {
-                return support::measured_order([k](grid const& g) { return deis(g, {.order = k}); }, kind, uneven);
-            };
-            CHECK(order(1) == Approx(1.0).epsilon(0.05));
-            CHECK(order(2) == Approx(2.0).epsilon(0.05));
-            CHECK(order(3) > 1.9); // its single first-order step costs O(h^2)
-        }
 }
 
 TEST_CASE("DEIS: as users write it, and the ends")

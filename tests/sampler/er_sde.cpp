@@ -14,13 +14,6 @@ namespace {
 double linear(double rho) { return rho; }
 double square(double rho) { return rho * rho; }
 
-/// The order of the drift, noise left out.
-double drift_order(er_sde_options o, path_kind kind, bool uneven)
-{
-    o.noise_scale = 0.0;
-    return support::self_order([&](grid const& g) { return er_sde(g, o); }, kind, uneven);
-}
-
 } // namespace
 
 TEST_CASE("phi = rho is the ODE, phi = rho^2 the reverse SDE: order 1 is DDIM's and SDE-DPM-Solver++'s")
@@ -68,27 +61,6 @@ TEST_CASE("the published function: order 2 is ComfyUI's sample_er_sde but for it
     CHECK(p.stages[7].x[m(0)] == Approx(1 - r + difference).epsilon(1e-3));
     CHECK(p.stages[7].x[m(1)] == Approx(-difference).epsilon(2e-2));
     CHECK(p.stages[7].x[z] == Approx(std::sqrt(t * t - s * s * r * r)).epsilon(1e-12));
-}
-
-TEST_CASE("the orders of the drift")
-{
-    for (path_kind kind : support::all_paths)
-        for (bool uneven : {false, true}) {
-            CHECK(drift_order({.order = 1}, kind, uneven) == Approx(1.0).epsilon(0.05));
-            CHECK(drift_order({.order = 2}, kind, uneven) == Approx(2.0).epsilon(0.06));
-            CHECK(drift_order({.order = 3}, kind, uneven) > 1.9); // its first step, of order 1, holds it at 2
-            CHECK(drift_order({.order = 2, .noise = square}, kind, uneven) == Approx(2.0).epsilon(0.06));
-        }
-}
-
-TEST_CASE("mean and covariance")
-{
-    for (path_kind kind : support::all_paths) {
-        grid const g = support::grid_to_zero(kind, 120, -3.0);
-        for (unsigned order : {1u, 2u, 3u})
-            CHECK(support::worst_deviation(er_sde(g, {.order = order}), kind, -3.0, 4000) < (order == 1 ? 8.0 : 4.0));
-        CHECK(support::worst_deviation(er_sde(g, {.noise_scale = 1.2}), kind, -3.0, 4000) > 4.0);
-    }
 }
 
 TEST_CASE("as users write it, and what is refused")

@@ -63,22 +63,6 @@ TEST_CASE("on rectified flow it is x + (t' - t) F; on any path DDIM")
     CHECK(euler(diffusion, karras_grid(8)) == ddim(diffusion, karras_grid(8)));
 }
 
-TEST_CASE("churn keeps the marginals: mean and covariance on every path")
-{
-    auto const run = [](auto const& path, path_kind kind, double amount) {
-        grid g = support::grid_to_zero(kind, 400, -3.0);
-        for (std::size_t i = 0; i < g.steps(); ++i)
-            g.times[i] = path.time(sigma_ratio(g.levels[i]));
-        plan p = euler(path, g, {.churn = {.amount = amount}});
-        for (stage& s : p.stages) // the test's network wants lambda
-            s.time = half_log_snr(path.level(s.time));
-        return support::worst_deviation(p, kind, -3.0, 2000);
-    };
-    CHECK(run(variance_exploding{}, path_kind::variance_exploding, 40) < 4.0);
-    CHECK(run(rectified_flow{}, path_kind::rectified_flow, 40) < 4.0);
-    CHECK(run(support::table(), path_kind::variance_preserving, 40) < 4.0);
-}
-
 TEST_CASE("the ancestral step is k-diffusion's")
 {
     grid const g = make_grid(variance_exploding{}, karras_grid(9));
@@ -95,9 +79,6 @@ TEST_CASE("the ancestral step is k-diffusion's")
         }
         CHECK(!draws_noise(p.stages[8]));
     }
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        CHECK(support::worst_deviation(euler_ancestral(support::grid_to_zero(kind, 500, -3.0), {.eta = 0.8}), kind,
-                                       -3.0, 2000) < 4.0);
 }
 
 TEST_CASE("what is refused")
@@ -116,7 +97,7 @@ TEST_CASE("what is refused")
     CHECK(euler(rectified_flow{}, trailing_grid(3), {.churn = {.amount = 1}}).stages[1].churn);
 }
 
-TEST_CASE("the ancestral sampler of rectified flow: LTX's formula, mean and covariance, eta = 0 is Euler")
+TEST_CASE("the ancestral sampler of rectified flow: LTX's formula, eta = 0 is Euler")
 {
     grid const g{.times = {0.9, 0.6}, .levels = {{0.1, 0.9}, {0.4, 0.6}, {1, 0}}, .usual = prediction::flow};
     CHECK(euler_ancestral_flow(g, {.eta = 0.0}) == euler(g));
@@ -127,11 +108,6 @@ TEST_CASE("the ancestral sampler of rectified flow: LTX's formula, mean and cova
                  want = ratio * x_d + 1.1 * std::sqrt(b * b - down * down * ratio * ratio) * z_t;
     double const memory = s.memory.x * x_t + s.memory.other * v;
     CHECK(s.x[x] * x_t + s.x[F()] * v + s.x[m(0)] * memory + s.x[z] * z_t == Approx(want).epsilon(1e-14));
-    for (double part : {0.5, 1.0}) {
-        grid const fine = support::grid_to_zero(path_kind::rectified_flow, 400, -3.0);
-        CHECK(support::worst_deviation(euler_ancestral_flow(fine, {.eta = part}), path_kind::rectified_flow, -3.0,
-                                       2000) < 4.0);
-    }
     CHECK_THROWS_AS(euler_ancestral_flow(variance_exploding{}, karras_grid(5)), std::invalid_argument);
     CHECK_THROWS_AS(euler_ancestral_flow(g, {.eta = 1.5}), std::invalid_argument);
 }

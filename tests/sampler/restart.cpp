@@ -39,20 +39,6 @@ TEST_CASE("its levels: down, up to the restart's, down again, as often as asked,
     CHECK(restart(path, g, {}) == whole);
 }
 
-TEST_CASE("mean and covariance")
-{
-    for (path_kind kind : support::all_paths) {
-        support::lambda_path const path{kind};
-        grid const g = support::grid_to_zero(kind, 60, -3.0);
-        double const low = sigma_of(path, g.levels[30]), high = sigma_of(path, g.levels[20]);
-        restart_interval const interval{.low = low, .high = high, .steps = 20, .times = 4};
-        CHECK(support::worst_deviation(restart(path, g, {interval}), kind, -3.0, 4000) < 4.0);
-        restart_options loud;
-        loud.noise_scale = 1.3;
-        CHECK(support::worst_deviation(restart(path, g, {interval}, loud), kind, -3.0, 4000) > 4.0);
-    }
-}
-
 TEST_CASE("as users write it, and what is refused")
 {
     auto const diffusion = support::table();

@@ -11,50 +11,6 @@
 #include <stdexcept>
 #include <vector>
 
-namespace {
-
-double order(runge_kutta_options const& o, path_kind kind, bool uneven, std::size_t n = 40)
-{
-    return support::measured_order([&](grid const& g) { return runge_kutta(support::lambda_path{kind}, g, o); }, kind,
-                                   uneven, n);
-}
-
-} // namespace
-
-TEST_CASE("measured orders of convergence, exponential and classical")
-{
-    for (path_kind kind : support::all_paths)
-        for (bool uneven : {false, true}) {
-            CHECK(order({.methods = {rk_1()}}, kind, uneven, 200) == Approx(1.0).epsilon(0.05));
-            for (double c : {0.3, 0.5, 1.0}) {
-                CHECK(order({.methods = {res_2s(c)}}, kind, uneven, 160) == Approx(2.0).epsilon(0.06));
-                CHECK(order({.methods = {dpm_2s(c)}}, kind, uneven, 160) == Approx(2.0).epsilon(0.06));
-            }
-            CHECK(order({.methods = {dpm_3s()}}, kind, uneven, 80) == Approx(3.0).epsilon(0.05));
-            CHECK(order({.methods = {exact_3s(0.4)}}, kind, uneven, 80) == Approx(3.0).epsilon(0.06));
-            CHECK(order({.methods = {rk_4()}}, kind, uneven) == Approx(4.0).epsilon(0.05));
-            // in rho, in time: classical rules
-            CHECK(order({.methods = {res_2s(2.0 / 3)}, .form = memory_form::rho}, kind, uneven, 160) ==
-                  Approx(2.0).epsilon(0.06));
-            for (runge_kutta_method const& method : {rk_4(), rk_38()}) {
-                CHECK(order({.methods = {method}, .form = memory_form::rho}, kind, uneven, 80) ==
-                      Approx(4.0).epsilon(0.06));
-                CHECK(order({.methods = {method}, .in_time = true}, kind, uneven) == Approx(4.0).epsilon(0.06));
-            }
-            CHECK(order({.methods = {dpm_3s()}, .in_time = true}, kind, uneven, 80) == Approx(3.0).epsilon(0.06));
-            // a classical rule holds its order only where K = 0
-            CHECK(order({.methods = {rk_38()}}, kind, uneven) < 2.2);
-        }
-    CHECK(order({.methods = {rk_4()}, .form = memory_form::epsilon}, path_kind::variance_preserving, true) ==
-          Approx(4.0).epsilon(0.08));
-    auto const in_t = [](grid g) { // the test-bed's time is lambda; the path's is sigma
-        g.usual = prediction::x_0;
-        return runge_kutta(support::lambda_path{path_kind::rectified_flow}, g,
-                           {.methods = {rk_38()}, .form = memory_form::velocity});
-    };
-    CHECK(support::measured_order(in_t, path_kind::rectified_flow, true, 60) == Approx(4.0).epsilon(0.06));
-}
-
 TEST_CASE("the classical tableaus where K = 0")
 {
     transition const unit{1.0, 1.0, 0.0, 0.0, 1.0, 1.0};
@@ -98,19 +54,6 @@ TEST_CASE("what it has in common with others")
     plan const churned = runge_kutta(path, g, {.network = network, .form = memory_form::rho, .churn = {.amount = 5}});
     CHECK(churned.initial_scale == 80.0);
     CHECK(churned.stages[0].churn == heun(path, g, {.network = network, .churn = {.amount = 5}}).stages[0].churn);
-}
-
-TEST_CASE("mean and covariance of the ancestral steps")
-{
-    for (path_kind kind : support::all_paths) {
-        grid const g = support::grid_to_zero(kind, 100, -3.0);
-        for (runge_kutta_method const& method : {res_2s(), dpm_3s()})
-            CHECK(
-                support::worst_deviation(runge_kutta(support::lambda_path{kind}, g, {.methods = {method}, .eta = 1.0}),
-                                         kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(runge_kutta(support::lambda_path{kind}, g, {.eta = 1.0, .noise_scale = 1.15}),
-                                       kind, -3.0, 4000) > 4.0);
-    }
 }
 
 TEST_CASE("the SDE's steps, SEEDS: the noises of a step are one path's")

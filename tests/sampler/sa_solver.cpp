@@ -38,25 +38,6 @@ TEST_CASE("the coefficients are the integrals of the paper, by quadrature")
     }
 }
 
-TEST_CASE("measured orders of convergence of the ODE, tau = 0")
-{
-    auto const solver = [](unsigned predictor, unsigned corrector) {
-        return [=](grid const& g) {
-            return sa_solver(
-                g,
-                {.predictor_order = predictor, .corrector_order = corrector, .tau = 0.0, .lower_order_final = false});
-        };
-    };
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (bool uneven : {false, true}) {
-            CHECK(support::measured_order(solver(2, 0), kind, uneven) == Approx(2.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(1, 2), kind, uneven) == Approx(2.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2, 2), kind, uneven) == Approx(2.0).epsilon(0.1));
-            CHECK(support::measured_order(solver(2, 3), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(3, 3), kind, uneven) > 2.9); // its error terms cancel in part
-        }
-}
-
 TEST_CASE("PECE: the corrected state is called again, and that call is what later steps read")
 {
     auto const solver = [](unsigned predictor, unsigned corrector) {
@@ -88,21 +69,6 @@ TEST_CASE("PECE: the corrected state is called again, and that call is what late
     for (unsigned j : {0u, 2u, 4u})
         CHECK(again.x.reads(m(j)));
     CHECK(!again.x.reads(m(1)));
-}
-
-TEST_CASE("mean and covariance, for several tau, with the corrector and without, on every path")
-{
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {
-        grid const g = support::grid_to_zero(kind, 120, -3.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.tau = 1.0}), kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.predictor_order = 3, .corrector_order = 3, .tau = 0.5}), kind,
-                                       -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.corrector_order = 0, .tau = 1.3}), kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(sa_solver(g, {.tau = 1.0, .low = 0.05, .high = 1.0}), kind, -3.0, 4000) < 4.0);
-    }
-    grid const g = support::lambda_grid(path_kind::variance_preserving, 150, false, -3.0, 4.0);
-    CHECK(support::worst_deviation(sa_solver(g, {.tau = 0.7, .form = memory_form::epsilon}),
-                                   path_kind::variance_preserving, -3.0, 4000) < 4.0);
 }
 
 TEST_CASE("tau stands inside its window, or is given for every step")

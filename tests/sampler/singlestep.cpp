@@ -42,40 +42,6 @@ TEST_CASE("DPM-Solver-3 is algorithm 2 of its paper: r_1 = 1/3, r_2 = 2/3")
     CHECK(p.stages[2].x[m(2)] == Approx(-g.levels[3].sigma * std::expm1(h) - third).epsilon(1e-12));
 }
 
-TEST_CASE("measured orders of convergence")
-{
-    auto const order = [](dpm_singlestep_options const& o, path_kind kind, bool uneven) {
-        return support::measured_order([&](grid const& g) { return dpm_singlestep(g, o); }, kind, uneven, 240);
-    };
-    dpm_rule const exact{.last = {}};
-    for (path_kind kind : support::all_paths)
-        for (bool uneven : {false, true}) {
-            CHECK(order({.order = 1}, kind, uneven) == Approx(1.0).epsilon(0.05));
-            CHECK(order({}, kind, uneven) == Approx(2.0).epsilon(0.05));
-            CHECK(order({.rule = exact}, kind, uneven) == Approx(2.0).epsilon(0.05));
-            CHECK(order({.order = 3, .rule = exact}, kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(order({.order = 3, .rule = {.skip_middle = true}}, kind, uneven) == Approx(3.0).epsilon(0.05));
-        }
-    CHECK(order({.form = memory_form::epsilon}, path_kind::variance_preserving, true) == Approx(2.0).epsilon(0.05));
-    CHECK(order({.order = 3, .form = memory_form::epsilon}, path_kind::variance_preserving, true) ==
-          Approx(3.0).epsilon(0.05));
-}
-
-TEST_CASE("mean and covariance of the SDE solvers, and the shipped constant")
-{
-    for (path_kind kind : support::all_paths) {
-        grid const g = support::grid_to_zero(kind, 481, -3.0);
-        for (unsigned order : {2u, 3u})
-            CHECK(support::worst_deviation(dpm_singlestep(g, {.order = order, .eta = 1.0}), kind, -3.0, 4000) < 4.0);
-    }
-    grid const g = support::grid_to_zero(path_kind::variance_preserving, 481, -3.0);
-    moment_rule const shipped{.three = moment_rule::three_nodes::wrong_constant_singlestep};
-    plan const wrong = dpm_singlestep(g, {.order = 3, .eta = 1.0, .rule = {.last = shipped}});
-    CHECK(!(support::worst_deviation(wrong, path_kind::variance_preserving, -3.0, 4000) < 4.0));
-    plan const loud = dpm_singlestep(g, {.eta = 1.0, .noise_scale = 1.1});
-    CHECK(support::worst_deviation(loud, path_kind::variance_preserving, -3.0, 4000) > 4.0);
-}
-
 TEST_CASE("the orders of calls")
 {
     using list = std::vector<unsigned>;

@@ -10,43 +10,8 @@
 #include <cstdint>
 #include <stdexcept>
 
-namespace {
-
-using maker = plan (*)(support::lambda_path const&, grid const&, two_stage_options const&);
-struct named_solver {
-    char const* name;
-    maker make;
-};
-named_solver const solvers[] = {
-    {"dpm_2", [](auto const& path, grid const& g, auto const& o) { return dpm_2(path, g, o); }},
-    {"dpm_2_ancestral", [](auto const& path, grid const& g, auto const& o) { return dpm_2_ancestral(path, g, o); }},
-    {"dpmpp_2s_ancestral",
-     [](auto const& path, grid const& g, auto const& o) { return dpmpp_2s_ancestral(path, g, o); }},
-    {"dpmpp_sde", [](auto const& path, grid const& g, auto const& o) { return dpmpp_sde(path, g, o); }},
-};
-
-} // namespace
-
-TEST_CASE("without noise all are of order 2 on every path, for every middle")
+TEST_CASE("in rho it is the second-order family of EDM; its middle 1 is Heun")
 {
-    for (named_solver const& solver : solvers)
-        for (path_kind kind : support::all_paths)
-            for (double middle : {0.5, 0.4, 0.9}) {
-                CAPTURE(solver.name);
-                auto const made = [&](grid const& g) { return solver.make({kind}, g, {.eta = 0.0, .middle = middle}); };
-                CHECK(support::measured_order(made, kind, true) == Approx(2.0).epsilon(0.06));
-            }
-}
-
-TEST_CASE("in rho with any middle it is the second-order family of EDM; its middle 1 is Heun")
-{
-    for (double middle : {0.5, 2.0 / 3, 1.0}) {
-        auto const made = [&](grid const& g) {
-            return two_stage(support::lambda_path{path_kind::variance_exploding}, g,
-                             {.middle = middle, .form = memory_form::rho});
-        };
-        CHECK(support::measured_order(made, path_kind::variance_exploding, true) == Approx(2.0).epsilon(0.06));
-    }
     auto const diffusion = support::table();
     CHECK(two_stage(diffusion, trailing_grid(9), {.middle = 1.0, .form = memory_form::rho}) ==
           heun(diffusion, trailing_grid(9)));
@@ -99,19 +64,8 @@ TEST_CASE("DPM-Solver++(2S) ancestral, step by step")
         CHECK(got[k] == Approx(v[k]).epsilon(1e-9));
 }
 
-TEST_CASE("with eta = 1 mean and covariance are kept")
+TEST_CASE("with noise a step of rectified flow leaves its line, where a velocity would be wrong")
 {
-    for (named_solver const& solver : solvers)
-        for (path_kind kind : support::all_paths) {
-            CAPTURE(solver.name);
-            grid const g = support::grid_to_zero(kind, 150, -3.0);
-            CHECK(support::worst_deviation(solver.make({kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
-        }
-    for (path_kind kind : support::all_paths) {
-        grid const g = support::grid_to_zero(kind, 150, -3.0);
-        CHECK(support::worst_deviation(heun(support::lambda_path{kind}, g, {.eta = 1.0}), kind, -3.0, 2000) < 4.0);
-    }
-    // with noise a step of rectified flow leaves its line, where a velocity would be wrong
     rectified_flow const flow;
     CHECK(heun(flow, trailing_grid(6), {.eta = 1.0}) ==
           two_stage(flow, trailing_grid(6), {.eta = 1.0, .middle = 1.0, .form = memory_form::rho}));
@@ -177,28 +131,6 @@ TEST_CASE("Heun is algorithm 2 of Karras et al.")
     }
     for (std::size_t k = 0; k < v.size(); ++k)
         CHECK(got[k] == Approx(v[k]).epsilon(1e-9));
-}
-
-TEST_CASE("Heun is of order 2 in rho on every path, and in t on rectified flow")
-{
-    auto const solver = [](memory_form form) { return [form](grid const& g) { return heun(g, {.form = form}); }; };
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (bool uneven : {false, true})
-            CHECK(support::measured_order(solver(memory_form::rho), kind, uneven) == Approx(2.0).epsilon(0.05));
-    CHECK(support::measured_order(solver(memory_form::velocity), path_kind::rectified_flow, true) ==
-          Approx(2.0).epsilon(0.05));
-}
-
-TEST_CASE("Heun with churn keeps mean and covariance")
-{
-    variance_exploding const path;
-    grid g = support::grid_to_zero(path_kind::variance_exploding, 150, -3.0);
-    for (std::size_t i = 0; i < g.steps(); ++i)
-        g.times[i] = g.levels[i].sigma;
-    plan p = heun(path, g, {.churn = {.amount = 30}});
-    for (stage& s : p.stages)
-        s.time = -std::log(s.time);
-    CHECK(support::worst_deviation(p, path_kind::variance_exploding, -3.0, 3000) < 4.0);
 }
 
 TEST_CASE("Heun on rectified flow is the trapezoid of F; ends, one step, and what is refused")

@@ -73,13 +73,6 @@ vec published(grid const& g, std::size_t i, unsigned order, bool corrects, bool 
     return row;
 }
 
-auto solver(unsigned order, unipc_variant variant = unipc_variant::bh2, memory_form form = memory_form::x_0)
-{
-    return [=](grid const& g) {
-        return unipc(g, {.order = order, .form = form, .variant = variant, .lower_order_final = false});
-    };
-}
-
 } // namespace
 
 TEST_CASE("predictor and corrector are the published linear systems with B(h)")
@@ -110,25 +103,6 @@ TEST_CASE("predictor and corrector are the published linear systems with B(h)")
                         CHECK(back[m(j)] == Approx(corrected[j + 1]).epsilon(1e-10));
                 }
             }
-}
-
-TEST_CASE("measured orders of convergence: order p is corrected to p + 1")
-{
-    for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow})
-        for (bool uneven : {false, true}) {
-            CHECK(support::measured_order(solver(1), kind, uneven) == Approx(2.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2, unipc_variant::bh1), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(2, unipc_variant::vary), kind, uneven) == Approx(3.0).epsilon(0.05));
-            CHECK(support::measured_order(solver(3), kind, uneven, 96) == Approx(4.0).epsilon(0.1));
-        }
-    CHECK(support::measured_order(solver(2, unipc_variant::bh2, memory_form::epsilon), path_kind::variance_preserving,
-                                  true) == Approx(3.0).epsilon(0.05));
-    // the corrector of vary_coeff as its repository writes it
-    CHECK(support::measured_order(solver(2, unipc_variant::vary_shipped), path_kind::variance_preserving, true) ==
-          Approx(1.0).epsilon(0.05));
-    CHECK(support::measured_order(solver(3, unipc_variant::vary_shipped), path_kind::variance_preserving, false) ==
-          Approx(1.0).epsilon(0.05));
 }
 
 TEST_CASE("the shipped vary_coeff corrector: NumPy's inverse of its matrix, one step")

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The test-bed of the solvers: a Gaussian mixture on three paths, measured orders of convergence,
-// mean and covariance.
+// The test-bed of the solvers: a Gaussian mixture on three paths, measured orders of convergence, mean and covariance.
 #pragma once
 
 #include <alphabar/grid/grid.hpp>
@@ -12,15 +11,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numbers>
 #include <random>
 #include <vector>
 
 namespace support {
 
-/// The three families of paths, by lambda = log(alpha / sigma), which is the time that networks are
-/// given here.
+/// The three families of paths, by lambda = log(alpha / sigma), which is the time that networks are given here.
 enum class path_kind { variance_preserving, variance_exploding, rectified_flow };
+inline constexpr path_kind all_paths[] = {path_kind::variance_preserving, path_kind::variance_exploding,
+                                          path_kind::rectified_flow};
 
 inline alphabar::noise_level level_at(path_kind kind, double lambda)
 {
@@ -32,21 +33,19 @@ inline alphabar::noise_level level_at(path_kind kind, double lambda)
     }
 }
 
-/// n steps from lambda = low to high, equal or (by up to 35 %) unequal.
-inline alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0, double high = 2.5)
-{
-    alphabar::grid g;
-    g.usual = alphabar::prediction::x_0;
-    for (std::size_t i = 0; i <= n; ++i) {
-        double u = static_cast<double>(i) / static_cast<double>(n);
-        if (uneven)
-            u += 0.35 * std::sin(2 * std::numbers::pi * u) / (2 * std::numbers::pi);
-        double const lambda = low + (high - low) * u;
-        g.levels.push_back(level_at(kind, lambda));
-        (i < n ? g.times.emplace_back() : g.end_time) = lambda;
-    }
-    return g;
-}
+/// n steps from one value to another, equal or (by up to 35 %) unequal.
+std::vector<double> spaced(std::size_t n, bool uneven, double from, double to);
+
+/// n steps from lambda = low to high, equal or unequal in lambda on every path.
+alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0, double high = 2.5);
+
+/// The same, equal or unequal in what differs from path to path: lambda on the variance-preserving one, the cube root of
+/// sigma on the exploding one, t on rectified flow. On one grid in lambda solvers that remember x_0 there do nearly the
+/// same on all three.
+alphabar::grid own_grid(path_kind kind, std::size_t n, bool uneven, double low, double high);
+
+/// The grid for mean and covariance: own_grid to lambda = high, then to sigma = 0.
+alphabar::grid grid_to_zero(path_kind kind, std::size_t n, double low = -3.0, double high = 4.0);
 
 /// A network that predicts x_0 of the mixture, given lambda as time.
 inline auto exact_network(path_kind kind)
@@ -67,52 +66,34 @@ inline state epsilon_network(state const& x, double sigma)
 
 inline state const start{-1.7, 0.5, -0.6, -1.1, 0.2, 0.3, 0.8, 1.4, 1.9, -0.2};
 
-/// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda
-/// x_0 by Runge-Kutta with 20,000 steps.
-state exact_end(path_kind kind, double low = -2.0, double high = 2.5);
+/// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda x_0 by Runge-Kutta with
+/// 20,000 steps.
+state exact_end(path_kind kind, state const& from = start, double low = -2.0, double high = 2.5);
 
-/// The largest error at the end of the path.
-template <class Solver>
-double error_of(Solver const& solver, path_kind kind, std::size_t n, bool uneven, state const& end)
-{
-    state const got = interpret(solver(lambda_grid(kind, n, uneven)), start, exact_network(kind));
-    double worst = 0.0;
-    for (std::size_t i = 0; i < got.size(); ++i)
-        worst = std::max(worst, std::abs(got[i] - end[i]));
-    return worst;
-}
+/// How orders are measured: on own_grid from lambda = 0, where x_0 bends the most (towards noise it becomes linear in x,
+/// and the first steps of a solver, which have fewer memories, cost nothing), from 8 points of the mixture at that level.
+using grid_solver = std::function<alphabar::plan(alphabar::grid const&)>;
 
-/// log2(error(n) / error(2 n)): the measured order of convergence. `solver` maps a grid to a plan.
-template <class Solver>
-double measured_order(Solver const& solver, path_kind kind, bool uneven, std::size_t n = 192)
-{
-    static std::array<state, 3> const ends{exact_end(path_kind::variance_preserving),
-                                           exact_end(path_kind::variance_exploding),
-                                           exact_end(path_kind::rectified_flow)};
-    state const& end = ends[static_cast<std::size_t>(kind)];
-    return std::log2(error_of(solver, kind, n, uneven, end) / error_of(solver, kind, 2 * n, uneven, end));
-}
+/// log2(error(n) / error(2 n)), the largest errors against the exact end: the measured order of convergence.
+double measured_order(grid_solver const& solver, path_kind kind, bool uneven, std::size_t n = 192);
 
-/// The order of a plan without noise whose end is not known, from three grids, each twice as fine.
-template <class Solver>
-double self_order(Solver const& solver, path_kind kind, bool uneven, std::size_t n = 192)
-{
-    std::array<state, 3> ends;
-    for (std::size_t k = 0; k < 3; ++k)
-        ends[k] = interpret(solver(lambda_grid(kind, n << k, uneven)), start, exact_network(kind));
-    double first = 0.0, second = 0.0;
-    for (std::size_t i = 0; i < start.size(); ++i) {
-        first = std::max(first, std::abs(ends[0][i] - ends[1][i]));
-        second = std::max(second, std::abs(ends[1][i] - ends[2][i]));
-    }
-    return std::log2(first / second);
-}
+/// The order of the drift of a solver, whose end is not known, its noise left out: from three grids, each twice as fine.
+double drift_order(grid_solver const& solver, path_kind kind, bool uneven, std::size_t n = 192);
 
-/// How far mean and covariance at the end of a stochastic plan are from the mixture's, in standard
-/// errors: the worst of five. The samples start as the mixture at the first level, so that only the
-/// solver can be wrong.
-double worst_deviation(alphabar::plan const& p, path_kind kind, double low, std::size_t samples,
-                       std::uint64_t seed = 7);
+/// The plan with every draw times `factor`; 0 leaves them out.
+alphabar::plan with_noise(alphabar::plan p, double factor);
+
+/// How far mean and covariance of points [n, 2] are from the mixture's at a level, in standard errors: the worst of five.
+double deviation_of(state const& points, alphabar::noise_level level = {1.0, 0.0});
+
+/// The same at the end of a stochastic plan, at the level `last`. The samples start as the mixture at the level `first`,
+/// so that only the solver can be wrong.
+double worst_deviation(alphabar::plan const& p, alphabar::noise_level first,
+                       std::function<state(state const&, double)> const& network, std::size_t samples,
+                       std::uint64_t seed = 7, alphabar::noise_level last = {1.0, 0.0});
+
+/// On the test-bed's path, from lambda = low, with a seed of the path's own.
+double worst_deviation(alphabar::plan const& p, path_kind kind, double low = -3.0, std::size_t samples = 2000);
 
 /// The order of the variance at the end, where x_0 is N(0, 0.36) and the network exact: all is linear, and the variance
 /// is the sum of the squares of what the start and each noise add. From n and 2 n steps.
@@ -141,15 +122,6 @@ double variance_order(Solver const& solver, path_kind kind, std::size_t n)
         error[k] = std::abs(got - variance(g.levels.back()));
     }
     return std::log2(error[0] / error[1]);
-}
-
-/// The grid for such plans: from lambda = low to lambda = high, then to sigma = 0.
-inline alphabar::grid grid_to_zero(path_kind kind, std::size_t n, double low, double high = 4.0)
-{
-    alphabar::grid g = lambda_grid(kind, n - 1, false, low, high);
-    g.times.push_back(g.end_time);
-    g.levels.push_back({1.0, 0.0});
-    return g;
 }
 
 } // namespace support

@@ -59,14 +59,18 @@ state interpret(alphabar::plan const& p, state x, std::function<state(state cons
         };
         auto const evaluate = [&](alphabar::row const& r) {
             state out(n, 0.0);
-            for (auto const& [from, c] : r.terms())
+            for (auto const& [from, c] : r.terms()) {
+                double const factor = c * langevin_factor(from);
+                state const& source = from.what == slot::kind::state    ? x
+                                      : from.what == slot::kind::anchor ? y
+                                      : from.what == slot::kind::output ? f
+                                      : from.what == slot::kind::memory ? history.at(from.index)
+                                                                        : z;
+                std::size_t const first = from.what == slot::kind::output ? n * from.index : 0;
+                static_cast<void>(source.at(first + n - 1));
                 for (std::size_t i = 0; i < n; ++i)
-                    out[i] += c * langevin_factor(from) *
-                              (from.what == slot::kind::state    ? x[i]
-                               : from.what == slot::kind::anchor ? y[i]
-                               : from.what == slot::kind::output ? f[n * from.index + i]
-                               : from.what == slot::kind::memory ? history.at(from.index)[i]
-                                                                 : z.at(i));
+                    out[i] += factor * source[first + i];
+            }
             return out;
         };
         state next = evaluate(s.x);

@@ -24,7 +24,4 @@ struct lambda_path {
     }
 };
 
-inline constexpr path_kind all_paths[] = {path_kind::variance_preserving, path_kind::variance_exploding,
-                                          path_kind::rectified_flow};
-
 } // namespace support

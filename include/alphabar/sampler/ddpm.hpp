@@ -25,7 +25,9 @@ struct ddpm_options {
 };
 
 /// DDPM: x' drawn from the posterior q(x' | x, x_0) of `make_posterior`, between any two levels of any path. beta of a
-/// step is sigma^2 - (alpha / alpha')^2 sigma'^2, on a variance-preserving path 1 - alpha-bar / alpha-bar'.
+/// step is sigma^2 - (alpha / alpha')^2 sigma'^2, on a variance-preserving path 1 - alpha-bar / alpha-bar'. On
+/// log_snr_path<vdm_fixed_linear> it is the sampler of variational diffusion models (Kingma et al. 2021, arXiv
+/// 2107.00630, (32)): x' = (alpha' / alpha)(x - c sigma epsilon) + sigma' sqrt(c) z, c = 1 - snr / snr'.
 ///
 /// Throws std::invalid_argument where a step does not go down, and as `network_call` does. Source: Ho et al. 2020,
 /// arXiv 2006.11239, (6), (7) and algorithm 2.

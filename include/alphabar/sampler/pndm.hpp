@@ -86,8 +86,9 @@ struct pndm_options {
     bool runge_kutta = false; ///< the first three steps by Runge-Kutta (PRK), four calls each; else PLMS alone
 };
 
-/// PNDM on a grid whose times lie at equal distances. Throws as above. A Runge-Kutta step never calls at sigma = 0:
-/// near the end fewer are made.
+/// PNDM on a grid whose times lie at equal distances: of order 2; of order 3, and 4 with Runge-Kutta, where sigma /
+/// alpha falls by equal steps and the network predicts epsilon. Throws as above. A Runge-Kutta step never calls at
+/// sigma = 0: near the end fewer are made.
 inline constexpr solver_function pndm("pndm", [](grid_on_path const& g, pndm_options const& o) {
     require(!o.runge_kutta || g.path.at_time, "pndm", "runge_kutta", o.runge_kutta, needs_path);
     std::vector<pndm_call> calls;
@@ -116,8 +117,9 @@ struct multistep_options {
 };
 
 /// LMS, which is iPNDM-v: Adams-Bashforth of order 1, 2, ... `order` for the unequal steps that the grid has, in sigma
-/// / alpha, d(x / alpha) = epsilon d(sigma / alpha). Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et
-/// al. 2024, arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
+/// / alpha, d(x / alpha) = epsilon d(sigma / alpha). Its first step, of order 1, costs O(h^2): on fine grids orders 3
+/// and 4 are of order 2. Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al. 2024, arXiv 2312.00094
+/// (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
 inline constexpr solver_function lms("lms", [](grid const& g, multistep_options const& o) {
     adams_options a{.predictor = {}, .form = usual_form(g), .predict = o.weights};
     for (std::size_t i = 0; i < g.steps(); ++i)
@@ -131,8 +133,9 @@ struct ipndm_options {
     unsigned order = 4;
 };
 
-/// iPNDM: the same by the weights for equal steps, whatever the steps are. Throws std::invalid_argument unless order is
-/// 1 to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.
+/// iPNDM: the same by the weights for equal steps, whatever the steps are; of order 2 at most, too. Throws
+/// std::invalid_argument unless order is 1 to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902,
+/// section 3.
 inline constexpr solver_function ipndm("ipndm", [](grid const& g, ipndm_options const& o) {
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
     auto const weights_of_equal = [](transition const& step, std::span<double const> nodes, moment_rule) {
@@ -150,9 +153,9 @@ struct gradient_estimation_options {
 };
 
 /// Gradient estimation: Euler's method along gamma d + (1 - gamma) (d of the call before) in place of d, in sigma /
-/// alpha, on rectified flow in t. A step to sigma = 0 is Euler's. Throws std::invalid_argument unless gamma is finite,
-/// and as `make_transition` and `network_call` do. Source: Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2;
-/// ComfyUI, sample_gradient_estimation.
+/// alpha, on rectified flow in t. Of order 2 for gamma = 3/2, of order 1 for others. A step to sigma = 0 is Euler's.
+/// Throws std::invalid_argument unless gamma is finite, and as `make_transition` and `network_call` do. Source:
+/// Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2; ComfyUI, sample_gradient_estimation.
 inline constexpr solver_function gradient_estimation("gradient_estimation", [](grid const& g,
                                                                                gradient_estimation_options const& o) {
     using namespace slots;

@@ -80,8 +80,8 @@ inline runge_kutta_method rk_38()
                    {{1.0 / 3}, {-1.0 / 3, 1.0}, {1.0, -1.0, 1.0}, {0.125, 0.375, 0.375, 0.125}});
 }
 
-/// DPM-Solver-fast: how a number of calls is spent on steps of 3, the last ones of fewer. Source: Lu et al. 2022, arXiv
-/// 2206.00927, section 3.4.
+/// DPM-Solver-fast: how a number of calls is spent on steps of 3, the last ones of fewer. Of order 3 where that is one
+/// of two calls, of order 2 where it is, or ends with, one call. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4.
 inline std::vector<std::size_t> fast_counts(std::size_t calls)
 {
     require(calls >= 1, "fast_counts", "calls", calls, "at least 1 is needed");

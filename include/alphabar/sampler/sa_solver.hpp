@@ -22,8 +22,9 @@ struct sa_options {
     bool pece = false;              ///< a corrected state is called as well, and that call is remembered
 };
 
-/// SA-Solver: exponential Adams on the SDE of strength tau. With tau = 0 it is
-/// Adams-Bashforth-Moulton on the ODE. A step to sigma = 0 has order 1.
+/// SA-Solver: exponential Adams on the SDE of strength tau. With tau = 0 it is Adams-Bashforth-Moulton on the ODE. The
+/// drift is of order min(predictor_order + 1, corrector_order, 3), without corrector min(predictor_order, 2) (see
+/// `adams`). A step to sigma = 0 has order 1.
 ///
 /// Throws std::invalid_argument where an order is out of range, taus has not one entry a step or a
 /// tau is negative, and as `adams` does. Source: Xue et al. 2023, arXiv 2309.05019, algorithm 1.

@@ -67,7 +67,8 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
 }
 
 /// UniPC: each step is predicted with `order` memories and corrected by the next call with one more. Its B(h) and
-/// linear system are the moments of exponential.hpp with a rule for two memories. A step to sigma = 0 has order 1.
+/// linear system are the moments of exponential.hpp with a rule for two memories. Of order 2 for order 1, and of order
+/// 3 for all above: the first step, corrected with two memories, costs O(h^3). A step to sigma = 0 has order 1.
 ///
 /// Throws std::invalid_argument where the order is not in [1, 7], and as `adams` does. Source: Zhao
 /// et al. 2023, arXiv 2302.04867, (3), (9).
