@@ -13,7 +13,7 @@ int main()
 {
     // Data N(0, 0.25) on the rectified flow: the probability-flow ODE maps x at t = 1 to x / 2 at t = 0.
     ab::rectified_flow const path;
-    ab::grid const grid = ab::make_grid(path, ab::linspace_grid(10));
+    ab::grid const grid = ab::make_grid(path, ab::trailing_grid(10));
     auto const velocity = [](auto const& input, double t, auto& output) {
         double const slope = (t - 0.25 * (1 - t)) / (0.25 * (1 - t) * (1 - t) + t * t); // E[eps - x_0 | x_t] / x_t
         for (std::size_t i = 0; i < input.shape.size(); ++i)

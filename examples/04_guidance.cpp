@@ -30,7 +30,7 @@ int main()
         }
     };
 
-    auto const plan = ab::dpmpp_2m(ab::make_grid(path, ab::linspace_grid(50)));
+    auto const plan = ab::dpmpp_2m(ab::make_grid(path, ab::trailing_grid(50)));
     ab::noise_stream const noise{.seed = 42};
     auto const run = [&](char const* name, auto const& rule) {
         std::vector<double> x(4000);

@@ -83,29 +83,43 @@ tables continuous_tables(json const& given)
         ab::vp_sde const path{of("beta_min", 0.1), of("beta_max", 20)};
         tables const own = members<ab::vp_sde>(path, t,
                                                {{"beta", &ab::vp_sde::beta},
-                                                {"log_mean_coeff", &ab::vp_sde::log_mean_coeff},
                                                 {"alphas_cumprod", &ab::vp_sde::alpha_bar},
                                                 {"one_minus_alphas_cumprod", &ab::vp_sde::one_minus_alpha_bar},
                                                 {"log_snr", &ab::vp_sde::log_snr},
-                                                {"lambda", &ab::vp_sde::half_log_snr},
                                                 {"sigma", &ab::vp_sde::sigma_ratio},
                                                 {"sub_vp_std", &ab::vp_sde::one_minus_alpha_bar}});
         tables const sub_vp =
             members<ab::sub_vp_sde>({path}, t, {{"sub_vp_diffusion_squared", &ab::sub_vp_sde::squared_diffusion}});
         return [=](std::string const& name) {
-            if (!name.starts_with("sqrt_"))
-                return name == "sub_vp_diffusion_squared" ? sub_vp(name) : own(name);
-            array values;
-            for (double s : t)
-                values.push_back(name == "sqrt_alphas_cumprod" ? path.level(s).alpha : path.level(s).sigma);
+            auto const level = [&](double s) { return path.level(s); };
+            auto const of_level = [&](auto const& f) {
+                array values;
+                for (double s : t)
+                    values.push_back(f(level(s)));
+                return values;
+            };
+            if (name == "sqrt_alphas_cumprod")
+                return of_level([](ab::noise_level l) { return l.alpha; });
+            if (name == "sqrt_one_minus_alphas_cumprod")
+                return of_level([](ab::noise_level l) { return l.sigma; });
+            if (name == "log_mean_coeff")
+                return of_level([](ab::noise_level l) { return std::log(l.alpha); });
+            if (name == "lambda")
+                return of_level(ab::half_log_snr);
+            return name == "sub_vp_diffusion_squared" ? sub_vp(name) : own(name);
+        };
+    }
+    if (schedule == "ve_sde_continuous") {
+        ab::ve_sde const path{of("sigma_min", 0.01), of("sigma_max", 50)};
+        tables const own =
+            members<ab::ve_sde>(path, t, {{"sigma", &ab::ve_sde::sigma}, {"diffusion", &ab::ve_sde::diffusion}});
+        return [=](std::string const& name) {
+            array values = own(name == "log_sigma" ? "sigma" : name);
+            for (double& v : values)
+                v = name == "log_sigma" ? std::log(v) : v;
             return values;
         };
     }
-    if (schedule == "ve_sde_continuous")
-        return members<ab::ve_sde>({of("sigma_min", 0.01), of("sigma_max", 50)}, t,
-                                   {{"sigma", &ab::ve_sde::sigma},
-                                    {"log_sigma", &ab::ve_sde::log_sigma},
-                                    {"diffusion", &ab::ve_sde::diffusion}});
     if (schedule == "edm_vp" || schedule == "edm_vp_inverse")
         return members<ab::edm_vp>(
             {of("beta_d", 19.9), of("beta_min", 0.1)}, t,

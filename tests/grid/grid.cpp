@@ -113,4 +113,21 @@ TEST_CASE("a plan's first noise has the deviation of its level")
     CHECK(initial_scale({0.6, 0.8}) == 1.0);
     CHECK(initial_scale({0.0, 1.0}) == 1.0);
     CHECK(initial_scale({1.0, 0.0}) == 1.0);
+    for (double t : {1e-14, 1e-10, 1e-7, 1e-3, 0.5, 0.9}) { // near the data, too
+        CHECK(initial_scale(rectified_flow{}.level(t)) == t);
+        CHECK(initial_scale(polynomial_flow{2.0}.level(t)) == polynomial_flow{2.0}.level(t).sigma);
+        CHECK(initial_scale(linear_vp{}.level(t)) == 1.0);
+    }
+    CHECK(initial_scale(support::table().level(0)) == 1.0);
+    CHECK(initial_scale({0.06827f, 0.997667f}) == 1.0); // levels rounded to float
+}
+
+TEST_CASE("where image to image begins")
+{
+    CHECK(begin_of_strength(50, 0.8) == 10);
+    CHECK(begin_of_strength(50, 1.0) == 0);
+    CHECK(begin_of_strength(30, 0.75) == 8);       // floor(22.5) = 22 steps
+    CHECK(begin_of_strength(30, 0.75, true) == 7); // flow pipelines: 23 steps
+    CHECK_THROWS_AS(begin_of_strength(50, 0.0), std::invalid_argument);
+    CHECK_THROWS_AS(begin_of_strength(50, 1.1), std::invalid_argument);
 }

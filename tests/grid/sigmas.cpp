@@ -224,6 +224,21 @@ TEST_CASE("Align Your Steps in both conventions of its last entry")
     }
 }
 
+TEST_CASE("lists of times: their times on a table, linear between them")
+{
+    auto const path = support::table();
+    grid const ten = make_grid(path, list_grid(10, level_list::ays_sd15_times));
+    CHECK(ten.times == std::vector<double>{999, 850, 736, 645, 545, 455, 343, 233, 124, 24});
+    for (std::size_t i = 0; i < 10; ++i)
+        CHECK(ten.levels[i] == path.level(ten.times[i]));
+    CHECK(ten.levels[10].sigma == 0.0);
+    CHECK(make_grid(path, list_grid(3, {900, 500, 300}, {.times = true})).times == std::vector<double>{900, 500, 300});
+    CHECK(make_grid(path, list_grid(4, level_list::ays_sdxl_times)).times ==
+          std::vector<double>{999, 587, 193, 13}); // numpy.interp at 0, 3, 6, 9
+    CHECK(make_grid(path, list_grid(7, level_list::ays_sdxl_times)).times[1] == doctest::Approx(787.5));
+    CHECK_THROWS_AS(make_grid(rectified_flow{}, list_grid(10, level_list::ays_sd15_times)), std::invalid_argument);
+}
+
 TEST_CASE("every published list falls, on every path, for every number of steps")
 {
     auto const path = support::table();

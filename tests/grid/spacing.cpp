@@ -105,6 +105,12 @@ TEST_CASE("continuous paths are cut into equal intervals")
     CHECK(g.levels.back() == noise_level{1.0, 0.0});
     CHECK(g.usual == prediction::flow);
     CHECK(make_grid(rectified_flow{}, linspace_grid(1)).times == times{1.0});
+    // linspace visits both ends, as on a table: diffusers' FlowMatchEuler has linspace(1, 0.001, 4)
+    grid const both = make_grid(rectified_flow{}, linspace_grid(4));
+    for (std::size_t i = 0; i < 4; ++i)
+        CHECK(both.times[i] == doctest::Approx(1.0 - 0.333 * static_cast<double>(i)).epsilon(1e-15));
+    CHECK(both.levels[4] == noise_level{1.0, 0.0});
+    CHECK(make_grid(vp_sde{}, linspace_grid(3, {.end = final_level::first})).levels.back() == vp_sde{}.level(0.001));
 }
 
 TEST_CASE("one step, and one time, work")
@@ -195,6 +201,8 @@ TEST_CASE("a path clipped at lambda")
     CHECK(make_grid(sde, trailing_grid(3)).times.front() == sde.final_time());
     CHECK(clipped(vp_sde{}, -100.0).final_time() == 1.0);
     CHECK_THROWS_AS(clipped(path, 100.0), std::invalid_argument);
+    CHECK(cut == clipped(path, -5.1));
+    static_assert(sloped_path<clipped_path<vp_sde>> && !sloped_path<clipped_path<gaussian_diffusion>>);
 }
 
 TEST_CASE("bad numbers are said")
@@ -208,6 +216,24 @@ TEST_CASE("bad numbers are said")
                          "alphabar::leading_grid: steps_offset is 1; the first time must be at most T - 1",
                          std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, trailing_grid(1001)), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(make_grid(path, trailing_grid(5, {.steps_offset = 7})),
+                         "alphabar::trailing_grid: steps_offset is given; this spacing does not read it",
+                         std::invalid_argument);
+    auto const refused = [&](auto const& spec, auto const& on) {
+        CHECK_THROWS_WITH_AS(make_grid(on, spec), doctest::Contains("does not read it"), std::invalid_argument);
+    };
+    refused(trailing_grid(5, {.without_lowest = true}), path);
+    refused(trailing_grid(5, {.rounded = false}), path);
+    refused(linspace_grid(5, {.steps_offset = 1}), path);
+    refused(leading_grid(5, {.rounded = false}), path);
+    for (spacing_options const& o : {spacing_options{.steps_offset = 1}, spacing_options{.without_lowest = true}}) {
+        refused(trailing_grid(5, o), rectified_flow{});
+        refused(linspace_grid(5, o), rectified_flow{});
+    }
+    CHECK_THROWS_AS(ddim_quad_grid(5, {.without_lowest = true}), std::invalid_argument);
+    CHECK_THROWS_AS(ddim_quad_grid(5, {.rounded = false}), std::invalid_argument);
+    CHECK_THROWS_AS(leading_times(10, 10, {.without_lowest = true}), std::invalid_argument);
+    CHECK(linspace_times(4, 7, {.rounded = false}).size() == 7); // more than T, not rounded
     CHECK_THROWS_AS(make_grid(path, linspace_grid(1000, {.without_lowest = true})), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(rectified_flow{}, trailing_grid(0)), std::invalid_argument);
     CHECK_THROWS_AS(make_grid(path, times_grid({500, 700})), std::invalid_argument);

@@ -122,6 +122,10 @@ TEST_CASE("on rectified flow and on paths without a table")
     ab::rectified_flow const flow;
     CHECK(named_plan("Euler Simple", flow, 4) == ab::euler(flow, ab::trailing_grid(4)));
     CHECK(named_plan("Euler a simple", flow, 4) == ab::euler_ancestral_flow(flow, ab::trailing_grid(4)));
+    CHECK(named_plan("LCM simple", flow, 4) == ab::consistency(flow, ab::trailing_grid(4)));
+    CHECK(named_plan("LCM", flow, ab::trailing_grid(4)) == ab::consistency(flow, ab::trailing_grid(4)));
+    CHECK(complaint([&] { (void)named_plan("LCM Karras", ab::variance_exploding{}, 4); }).find("`consistency`") !=
+          std::string::npos);
     CHECK(named_plan("euler", flow, ab::shifted_grid(ab::named_grid("sgm_uniform", 4), 3.0)).stages.size() == 4);
     CHECK(named_plan("DPM++ 2M Karras", ab::variance_exploding{0.03, 14.6}, 9) ==
           ab::dpmpp_2m(ab::variance_exploding{0.03, 14.6}, ab::karras_grid(9)));

@@ -134,7 +134,7 @@ TEST_CASE("a plan on the sphere: a rotation, to the solver's order")
     auto const error = [&](std::size_t n) {
         point state{0.6, 0.0, 0.8, 0.0, 1.0, 0.0};
         point const want{0.6 * c, 0.6 * d, 0.8, -d, c, 0.0};
-        plan const p = sde(rectified_flow{}, linspace_grid(n),
+        plan const p = sde(rectified_flow{}, trailing_grid(n),
                            {.network = {.predicts = prediction::velocity, .output_scale = -1},
                             .method = res_2s(),
                             .diffusion = [](double) { return 0.0; },

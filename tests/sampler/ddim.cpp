@@ -25,6 +25,14 @@ TEST_CASE("one step is (12) of Song et al. for every eta")
     }
 }
 
+TEST_CASE("the forward process to the same level adds nothing, at pure noise too; to a cleaner one there is none")
+{
+    for (noise_level level : {noise_level{0.0, 1.0}, noise_level{0.6, 0.8}, noise_level{1.0, 0.0}})
+        CHECK(make_forward_step(level, level) == stage::churn_map{1.0, 0.0});
+    CHECK(make_forward_step({0.6, 0.8}, {0.0, 1.0}) == stage::churn_map{0.0, 1.0});
+    CHECK_THROWS_AS(make_forward_step({0.0, 1.0}, {0.6, 0.8}), std::invalid_argument);
+}
+
 TEST_CASE("eta = 1 is DDPM on every path")
 {
     for (path_kind kind : {path_kind::variance_preserving, path_kind::variance_exploding, path_kind::rectified_flow}) {

@@ -26,13 +26,14 @@ TEST_CASE("LCM: the boundary scalings of the paper, then back up by noise")
     }
     CHECK(!draws_noise(p.stages[3]));
     // at time 0 the network does not matter: the state is the data
-    plan const still = lcm_sampler({{0.0, {0.9, 0.4}, {1.0, 0.0}}});
+    plan const still = lcm_sampler({{0.0, {0.6, 0.8}, {1.0, 0.0}}});
     CHECK(still.stages[0].x[x] == 1.0);
     CHECK(still.stages[0].x[m(0)] == 0.0);
     CHECK(lcm_sampler(diffusion, trailing_grid(1), {.network = {.operation = {.what = x0_operation::kind::clip}}})
               .stages[0]
               .operation.what == x0_operation::kind::clip);
     CHECK_THROWS_AS(lcm_sampler(std::vector<grid_step>{}), std::invalid_argument);
+    CHECK_THROWS_AS(lcm_sampler(rectified_flow{}, trailing_grid(4)), std::invalid_argument);
 }
 
 TEST_CASE("TCD: DDIM at gamma = 0; a step, written out")

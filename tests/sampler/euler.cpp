@@ -36,22 +36,6 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
         CHECK(got[k] == Approx(v[k]).epsilon(1e-10));
 }
 
-TEST_CASE("churn after the call is diffusers' step")
-{
-    variance_exploding const path;
-    grid const g = make_grid(path, karras_grid(6));
-    plan const p = euler(path, g, {.churn = {.amount = 2}, .churn_after_call = true});
-    double const sigma = g.levels[2].sigma, after = g.levels[3].sigma, gamma = 2.0 / 6, hat = sigma * (1 + gamma);
-    stage const& s = p.stages[2];
-    CHECK(!s.churn);
-    CHECK(s.time == sigma);
-    // x^ = x + sqrt(hat^2 - sigma^2) z, x_0 = x^ - hat F, x' = x^ + (after - hat) F
-    CHECK(s.x[x] == Approx(1.0));
-    CHECK(s.x[F()] == Approx(after - hat));
-    CHECK(s.x[z] == Approx(std::sqrt(hat * hat - sigma * sigma)));
-    CHECK(s.noise == noise_index(3, 0));
-}
-
 TEST_CASE("on rectified flow it is x + (t' - t) F; on any path DDIM")
 {
     plan const p = euler(rectified_flow{}, trailing_grid(5));

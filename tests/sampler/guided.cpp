@@ -9,6 +9,7 @@
 #include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/weighted.hpp>
+#include <alphabar/sampler/cfg_pp.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/two_stage.hpp>
@@ -91,7 +92,7 @@ std::vector<double> by_hand(ab::plan const& plan, Rule const& rule, std::vector<
 
 TEST_CASE("as guidance by hand, run after run")
 {
-    auto const plan = ab::heun(ab::rectified_flow{}, ab::linspace_grid(5));
+    auto const plan = ab::heun(ab::rectified_flow{}, ab::trailing_grid(5));
     auto const start = support::prediction(1, 2, 48);
     int calls = 0;
     network const c{0.6, 0.2, &calls}, u{0.4, 0.1, &calls}, p{0.5, -0.2, &calls};
@@ -134,7 +135,7 @@ TEST_CASE("as guidance by hand, run after run")
 
 TEST_CASE("no momentum in an adaptive_projected is as by hand, too")
 {
-    auto const plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(4));
+    auto const plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(4));
     auto const start = support::prediction(1, 2, 48);
     int calls = 0;
     network const c{0.6, 0.2, &calls}, u{0.4, 0.1, &calls};
@@ -146,7 +147,7 @@ TEST_CASE("no momentum in an adaptive_projected is as by hand, too")
 
 TEST_CASE("a network whose prediction has no weight is not called")
 {
-    auto const plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(10));
+    auto const plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(10));
     ab::rectified_flow const path;
     auto const start = support::prediction(1, 2, 48);
     auto const calls_of = [&](auto const& rule, auto... which) {
@@ -200,7 +201,7 @@ TEST_CASE("a network whose prediction has no weight is not called")
 TEST_CASE("guidance comes before x_0 is clipped")
 {
     ab::network_form form{.predicts = ab::prediction::x_0, .operation = {ab::x0_operation::kind::clip, 1.0}};
-    auto const plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(1), {.network = form});
+    auto const plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(1), {.network = form});
     std::vector<double> x{0.3};
     auto const constant = [](double value) {
         return [value](auto const&, double, auto& output) { output.data[0] = value; };
@@ -215,7 +216,7 @@ TEST_CASE("guidance comes before x_0 is clipped")
 
 TEST_CASE("after the first call of a run nothing is allocated")
 {
-    auto const plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(8));
+    auto const plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(8));
     std::vector<double> x = support::prediction(1, 2, 48), output(96);
     int calls = 0;
     network const c{0.6, 0.2, &calls}, u{0.4, 0.1, &calls};
@@ -236,7 +237,7 @@ TEST_CASE("after the first call of a run nothing is allocated")
 
 TEST_CASE("a run that was given up, and a plan that cannot be guided")
 {
-    auto plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(3));
+    auto plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(3));
     int calls = 0;
     network const c{0.6, 0.2, &calls}, u{0.4, 0.1, &calls};
     ab::guided together(plan, ab::classifier_free{3.0}, c, u);
@@ -248,13 +249,67 @@ TEST_CASE("a run that was given up, and a plan that cannot be guided")
     together.restart();
     together(in, plan.stages[0].time, out);
     together(in, plan.stages[1].time, out);
-    plan.heads = 2;
+    plan.heads = 2; // a second head that no row reads is a variance
     CHECK_THROWS_AS(ab::guided(plan, ab::classifier_free{}, c, u), std::invalid_argument);
+}
+
+TEST_CASE("CFG++: the rule's result is head 0, the unconditional prediction head 1")
+{
+    ab::rectified_flow const path;
+    auto const start = support::prediction(1, 2, 48);
+    int calls = 0, of_u = 0;
+    network const c{0.6, 0.2, &calls}, u{0.4, 0.1, &of_u}, p{0.5, -0.2, &calls};
+    for (ab::plan const& plan :
+         {ab::euler_cfg_pp(path, ab::trailing_grid(5)), ab::dpmpp_2m_cfg_pp(path, ab::trailing_grid(5)),
+          ab::dpmpp_2s_ancestral_cfg_pp(path, ab::trailing_grid(5))}) {
+        auto const calls_of_plan = std::ranges::count(plan.stages, true, &ab::stage::calls);
+        auto const check = [&](auto const& rule, auto const&... networks) {
+            std::vector<double> want = start, average(96);
+            ab::sample(plan, ab::view(want, shape), ab::noise_stream{4}, [&](auto const& in, double t, auto& out) {
+                CHECK(out.shape == ab::shape{2, 6, 4, 4});
+                std::vector<std::vector<double>> heads;
+                auto const view_of = [&](std::size_t k) { return ab::view(heads[k], shape); };
+                auto const run = [&](auto const& n) {
+                    heads.emplace_back(96);
+                    auto to = view_of(heads.size() - 1);
+                    n(in, t, to);
+                };
+                (run(networks), ...);
+                heads.emplace_back(96);
+                ab::guidance_point const at{.time = t};
+                auto const result = view_of(heads.size() - 1), memory = ab::view(average, shape);
+                if constexpr (ab::detail::with_momentum<std::remove_cvref_t<decltype(rule)>>)
+                    ab::guide(rule, at, std::tie(result, memory), view_of(0), view_of(1));
+                else if constexpr (sizeof...(networks) == 3)
+                    ab::guide(rule, at, result, view_of(0), view_of(1), view_of(2));
+                else
+                    ab::guide(rule, at, result, view_of(0), view_of(1));
+                for (std::size_t i = 0; i < 96; ++i) // each sample: the guided prediction, then the unconditional one
+                    for (std::size_t head = 0; head < 2; ++head)
+                        out.data[(2 * (i / 48) + head) * 48 + i % 48] = heads[head == 0 ? heads.size() - 1 : 1][i];
+            });
+            ab::guided together(plan, rule, networks...);
+            for (int run = 0; run < 2; ++run) {
+                auto x = start;
+                of_u = 0;
+                ab::sample(plan, ab::view(x, shape), ab::noise_stream{4}, together);
+                CHECK(x == want);
+                CHECK(of_u == calls_of_plan);
+            }
+        };
+        std::vector<double> const scales{0.6, 1.0};
+        check(ab::classifier_free{0.6}, c, u);
+        check(ab::classifier_free{1.0}, c, u); // of no weight, and called all the same
+        check(ab::classifier_free{scales}, c, u);
+        check(ab::rescaled{ab::classifier_free{0.6}, 0.7}, c, u);
+        check(ab::adaptive_projected{.scale = 0.8, .momentum = -0.5}, c, u);
+        check(ab::perturbed(0.6, 0.5), c, u, p);
+    }
 }
 
 TEST_CASE("with Eigen, whose networks see Eigen's types")
 {
-    auto const plan = ab::euler(ab::rectified_flow{}, ab::linspace_grid(4));
+    auto const plan = ab::euler(ab::rectified_flow{}, ab::trailing_grid(4));
     Eigen::ArrayXXf x = Eigen::ArrayXXf::Constant(5, 2, 0.3f);
     auto const one = [](auto const& input, double t, auto& output) { output = 0.5f * input + float(t); };
     auto const two = [](auto const& input, double t, auto& output) { output = 0.25f * input - float(t); };

@@ -195,13 +195,3 @@ TEST_CASE("what cannot be run is an error")
                          std::invalid_argument);
     CHECK_THROWS_AS(ab::lower(std::vector<ab::plan>{}), std::invalid_argument);
 }
-
-TEST_CASE("where image to image begins")
-{
-    CHECK(ab::begin_of_strength(50, 0.8) == 10);
-    CHECK(ab::begin_of_strength(50, 1.0) == 0);
-    CHECK(ab::begin_of_strength(30, 0.75) == 8);       // floor(22.5) = 22 steps
-    CHECK(ab::begin_of_strength(30, 0.75, true) == 7); // flow pipelines: 23 steps
-    CHECK_THROWS_AS(ab::begin_of_strength(50, 0.0), std::invalid_argument);
-    CHECK_THROWS_AS(ab::begin_of_strength(50, 1.1), std::invalid_argument);
-}

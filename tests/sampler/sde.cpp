@@ -118,6 +118,11 @@ TEST_CASE("Euler's method in t on rectified flow is euler; every prediction give
     check(vp_sde{});
     check(sub_vp_sde{});
     check(ve_sde{});
+    check(log_snr_path<vdm_fixed_linear>{});
+    check(log_snr_path<log_snr_simple_cosine>{{.noise_d = 32.0, .image_d = 64.0}});
+    check(clipped(vp_sde{}, -1.0));
+    check(clipped(sub_vp_sde{}, -1.0)); // whose g^2 is its own
+    CHECK(squared_diffusion(clipped(sub_vp_sde{}, -1.0), t) == squared_diffusion(sub_vp_sde{}, t));
 }
 
 TEST_CASE("mean and covariance, for the paths' own SDEs and other diffusions, by Euler-Maruyama and stochastic Heun")
@@ -141,6 +146,9 @@ TEST_CASE("mean and covariance, for the paths' own SDEs and other diffusions, by
     check(sub_vp_sde{{0.1, 8.0}}, 1.0, 0.002, {});
     check(ve_sde{.sigma_min = 0.01, .sigma_max = 20.0}, 1.0, 0.1, {});
     check(ve_sde{.sigma_min = 0.01, .sigma_max = 20.0}, 1.0, 0.1, {.method = res_2s(1.0)});
+    check(log_snr_path<vdm_fixed_linear>{}, 1.0, 0.002, {});
+    check(log_snr_path<log_snr_cosine>{}, 0.95, 0.002, {.method = res_2s(1.0)});
+    check(clipped(vp_sde{0.1, 8.0}, -1.5), 0.8, 0.002, {});
     using enum diffusion_form;
     rectified_flow const flow;
     check(flow, 0.95, 0.002, {.diffusion = diffusion_of(flow, linear, 1.0)});

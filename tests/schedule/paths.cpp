@@ -14,7 +14,7 @@ static_assert(ab::sloped_path<ab::rectified_flow> && ab::sloped_path<ab::varianc
               ab::sloped_path<ab::polynomial_flow> && ab::sloped_path<ab::linear_vp> &&
               ab::sloped_path<ab::trigonometric_path> && ab::sloped_path<ab::vp_sde> &&
               ab::sloped_path<ab::sub_vp_sde> && ab::sloped_path<ab::ve_sde> && ab::noise_path<ab::edm_vp> &&
-              ab::noise_path<ab::log_snr_path<ab::log_snr_linear>>);
+              ab::sloped_path<ab::log_snr_path<ab::log_snr_linear>>);
 static_assert(ab::rectified_flow{}.level(0.25) == ab::noise_level{0.75, 0.25});
 static_assert(ab::variance_exploding{}.level(3.0) == ab::noise_level{1.0, 3.0});
 
@@ -58,6 +58,32 @@ TEST_CASE("slopes are the derivatives of the levels, and time is the inverse of 
     check(ab::vp_sde{});
     check(ab::sub_vp_sde{});
     check(ab::ve_sde{});
+    check(ab::log_snr_path<ab::log_snr_linear>{});
+    check(ab::log_snr_path<ab::log_snr_cosine>{});
+    check(ab::log_snr_path<ab::log_snr_simple_cosine>{{.noise_d = 32.0, .image_d = 64.0}});
+    check(ab::log_snr_path<ab::vdm_fixed_linear>{});
+    for (double scaler : {0.5, 1.0, 1.5})
+        check(ab::log_snr_path<ab::log_snr_wuerstchen>{{.scaler = scaler}});
+}
+
+TEST_CASE("slopes of log-SNR paths at the ends: the limit at alpha = 0, 0 where the log-SNR is cut")
+{
+    ab::log_snr_path<ab::log_snr_cosine> const cosine; // alpha = cos((t + s) / (1 + s) pi / 2)
+    CHECK(cosine.slope(1.0).alpha == doctest::Approx(-std::acos(0.0) / 1.008).epsilon(1e-15));
+    CHECK(std::abs(cosine.slope(1.0).sigma) < 1e-15);
+    ab::log_snr_path<ab::vdm_fixed_linear> const vdm; // alpha' = alpha sigma^2 l' / 2
+    for (double t : {0.0, 0.1, 0.5, 0.9, 1.0}) {
+        auto const [alpha, sigma] = vdm.level(t);
+        CHECK(vdm.slope(t).alpha == doctest::Approx(-9.15 * alpha * sigma * sigma).epsilon(1e-15));
+        CHECK(vdm.slope(t).sigma == doctest::Approx(9.15 * sigma * alpha * alpha).epsilon(1e-15));
+    }
+    ab::log_snr_path<ab::log_snr_cosine> const cut{{.s = 0.0}};
+    CHECK(std::abs(cut.slope(0.001).alpha) < 1e-15);
+    ab::log_snr_path<ab::log_snr_wuerstchen> const clamped{{.scaler = 0.5}};
+    for (double t : {0.0, 1.0}) {
+        CHECK(std::abs(clamped.slope(t).alpha) < 1e-15);
+        CHECK(std::abs(clamped.slope(t).sigma) < 1e-15);
+    }
 }
 
 TEST_CASE("the ends of the paths are exact")
@@ -66,6 +92,7 @@ TEST_CASE("the ends of the paths are exact")
     auto const check = [&](auto const& path) {
         CHECK(path.level(0.0) == ab::noise_level{1.0, 0.0});
         CHECK(path.level(1.0) == ab::noise_level{0.0, 1.0});
+        CHECK(!std::signbit(path.level(1.0).alpha));
         CHECK(path.time(0.0) == 0.0);
         CHECK(path.time(infinity) == 1.0);
         CHECK_THROWS_AS(path.level(1.5), std::invalid_argument);

@@ -327,7 +327,7 @@ constexpr double_double logistic(double_double x)
 /// a^b for a > 0.
 constexpr double_double pow(double_double a, double_double b) { return exp(b * log(a)); }
 
-/// The sine and the cosine of x pi / 2, |x| < 2^20; exact where x is an integer.
+/// The sine and the cosine of x pi / 2, |x| < 2^20; exact where x is an integer, never -0.
 struct sine_and_cosine {
     double_double sine;
     double_double cosine;
@@ -339,8 +339,8 @@ constexpr sine_and_cosine sin_cos_half_pi(double_double x)
     double_double const s = detail::sin_series(angle), c = detail::cos_series(angle);
     switch (quadrant & 3) {
     case 0: return {s, c};
-    case 1: return {c, -s};
-    case 2: return {-s, -c};
+    case 1: return {c, 0.0 - s};
+    case 2: return {0.0 - s, -c};
     default: return {-c, s};
     }
 }

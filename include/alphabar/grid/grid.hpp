@@ -90,8 +90,11 @@ inline void check(grid const& g, std::string_view function)
 /// The deviation of the normal noise that a plan starts from: 1 on variance-preserving paths, sigma on others.
 inline double initial_scale(noise_level first)
 {
-    bool const exploding = first.alpha == 1.0 && first.sigma > 0.0;
-    return !exploding && std::abs(std::hypot(first.alpha, first.sigma) - 1.0) < 1e-6 ? 1.0 : first.sigma;
+    auto const [alpha, sigma] = first;
+    bool const exploding = alpha == 1.0 && sigma > 0.0;
+    double const off =
+        (1.0 - alpha) * (1.0 + alpha) - sigma * sigma; // near the data, too, 0 where alpha^2 + sigma^2 = 1
+    return !exploding && std::abs(off) <= 4e-6 * sigma * sigma + 4e-16 ? 1.0 : sigma;
 }
 
 /// Where a grid ends: at sigma = 0, or at the least noisy level of the path (diffusers' final_sigmas_type = "sigma_min"
@@ -186,6 +189,18 @@ inline grid grid_from(grid g, std::size_t first)
     g.times.erase(g.times.begin(), g.times.begin() + static_cast<std::ptrdiff_t>(first));
     g.levels.erase(g.levels.begin(), g.levels.begin() + static_cast<std::ptrdiff_t>(first));
     return g;
+}
+
+/// The index of the first step of image to image: of N steps the last floor(N strength), or, as diffusers' flow
+/// pipelines have it, the last ceil(N strength). grid_from(grid, index) starts there.
+/// Throws std::invalid_argument unless 0 <= strength <= 1 and a step is left.
+inline std::size_t begin_of_strength(std::size_t n, double strength, bool round_up = false)
+{
+    require(strength >= 0.0 && strength <= 1.0, "begin_of_strength", "strength", strength, "it must lie in [0, 1]");
+    double const steps = static_cast<double>(n) * strength;
+    std::size_t const left = std::min(n, static_cast<std::size_t>(round_up ? std::ceil(steps) : std::floor(steps)));
+    require(left > 0, "begin_of_strength", "strength", strength, "it leaves no step");
+    return n - left;
 }
 
 /// The grid in the other direction, for inversion: from its last level up to its first, each at the time of its level.

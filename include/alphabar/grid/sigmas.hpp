@@ -137,21 +137,25 @@ struct beta_options {
     sigma_range range{};
 };
 
-/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u), q the quantile function of Beta(alpha, beta): the form of
+/// low + (high - low) q(1 - u), q the quantile function of Beta(alpha, beta).
+inline auto beta_law(beta_options const& o)
+{
+    return between([a = o.alpha, b = o.beta](double_double v) { return beta_quantile(a, b, v.high); });
+}
+
+/// sigma = sigma_min + (sigma_max - sigma_min) q(1 - u): the form of
 /// diffusers and WebUI Forge, which acts on sigma. Throws as sigma_grid and beta_quantile do. Source: Lee et al. 2024
 /// (Beta Sampling is All You Need), arXiv 2407.12173.
 inline auto beta_grid(std::size_t n, beta_options const& o = {})
 {
-    auto const quantile = [=](double_double v) { return beta_quantile(o.alpha, o.beta, v.high); };
-    return sigma_grid(n, o.range, between(quantile), "beta_grid");
+    return sigma_grid(n, o.range, beta_law(o), "beta_grid");
 }
 
 /// t = t_max q(1 - i / N): ComfyUI's form, which acts on the time, with round_times as it rounds (times that then fall
 /// together are one step: there may be fewer than N). RES4LYF's beta57 has alpha = 0.5, beta = 0.7. Throws as above.
 inline auto beta_time_grid(std::size_t n, beta_options const& o = {})
 {
-    auto const quantile = [=](double_double v) { return beta_quantile(o.alpha, o.beta, v.high); };
-    return time_grid(n, detail::through(o.range), between(quantile), "beta_time_grid");
+    return time_grid(n, detail::through(o.range), beta_law(o), "beta_time_grid");
 }
 
 /// Published lists: Align Your Steps for 10 and for 32 steps (Sabour et al. 2024, arXiv 2404.14507) and GITS (Chen et
@@ -162,7 +166,7 @@ enum class level_list : std::uint8_t {
 };
 // clang-format on
 
-/// The numbers of a list, descending.
+/// The numbers of a list, descending: levels, or times.
 inline std::span<double const> values_of(level_list which)
 {
     static std::vector<double> const lists[] = {
@@ -192,27 +196,35 @@ struct list_options {
     /// u = i / N, the last entry being replaced by 0 (Align Your Steps, diffusers, ComfyUI); false: at i / (N - 1), 0
     /// behind the last entry (WebUI).
     bool through_end = true;
+    /// The list is of times, which the path must have: linear between the entries, and 0 behind the last one.
+    bool times = false;
 };
 
 /// N calls at equal positions, from the first to the last, of a descending list of positive levels, in `sigma_of` the
-/// path, and then 0. Throws as sigma_grid does, and unless the list falls and has two entries.
+/// path, or times, and then 0. Throws std::invalid_argument unless the list falls and has two entries, and N >= 1.
 inline auto list_grid(std::size_t n, std::vector<double> list, list_options const& o = {})
 {
     require(list.size() >= 2, "list_grid", "the number of levels", list.size(), "at least 2 are needed");
     for (std::size_t i = 1; i < list.size(); ++i)
         require(list[i] < list[i - 1] && list[i] > 0.0, "list_grid", "a level", list[i],
                 "it must be positive and below the one before it");
-    sigma_range const range{.sigma_min = list.back(), .sigma_max = list.front(), .through_end = o.through_end};
-    auto const law = [list = std::move(list), nearest = o.nearest](double_double, double_double, double_double u) {
-        double_double const at = u * static_cast<double>(list.size() - 1);
-        auto const j = static_cast<std::size_t>(nearest ? std::nearbyint(at.high) : at.high);
-        double_double const w = at - static_cast<double>(j), here(list[j]);
-        return nearest || w == 0.0 ? here : here * exp(w * log(list[j + 1] / here));
+    require(std::isfinite(list[0]), "list_grid", "a level", list[0], "it must be finite");
+    return [=, list = std::move(list)](noise_path auto const& path) -> grid {
+        auto const point = [&](double_double u) {
+            double_double const at = u * static_cast<double>(list.size() - 1);
+            auto const j = static_cast<std::size_t>(o.nearest ? std::nearbyint(at.high) : at.high);
+            double_double const w = at - static_cast<double>(j), here(list[j]);
+            if (o.nearest || w == 0.0)
+                return o.times ? point_at_time(path, list[j]) : point_at_sigma(path, list[j]);
+            return o.times ? point_at_time(path, (here + w * (list[j + 1] - here)).high)
+                           : point_at_sigma(path, (here * exp(w * log(list[j + 1] / here))).high);
+        };
+        return detail::ramp(path, n, {.through_end = o.through_end && !o.times}, point, "list_grid");
     };
-    return sigma_grid(n, range, law, "list_grid");
 }
-inline auto list_grid(std::size_t n, level_list which, list_options const& o = {})
+inline auto list_grid(std::size_t n, level_list which, list_options o = {})
 {
+    o.times = which == level_list::ays_sd15_times || which == level_list::ays_sdxl_times;
     return list_grid(n, std::vector<double>(values_of(which).begin(), values_of(which).end()), o);
 }
 

@@ -5,7 +5,9 @@
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/schedule/rescale.hpp>
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 namespace alphabar {
 
@@ -14,11 +16,12 @@ namespace alphabar {
 /// `linspace` of one step is time 0 instead of T - 1).
 enum class arithmetic : std::uint8_t { exact, numpy };
 
+/// A spacing throws where it is given one that it does not read.
 struct spacing_options {
-    std::size_t steps_offset = 0; ///< added to the times of `leading`
+    std::size_t steps_offset = 0; ///< added to the times of `leading` and of `ddim_quad`
     bool without_lowest = false; ///< one time more, the lowest left out (leading and linspace of DPM-Solver's software)
     bool rounded = true;         ///< integer times; false: `linspace` as it is (diffusers' Euler family)
-    arithmetic rounding = arithmetic::exact;
+    arithmetic rounding = arithmetic::exact; ///< `leading` counts in integers: NumPy gives the same
     final_level end = final_level::zero;
 };
 
@@ -32,6 +35,15 @@ constexpr std::uint64_t divide_to_even(std::uint64_t numerator, std::uint64_t de
 }
 
 constexpr double real(std::size_t n) { return static_cast<double>(n); }
+
+/// Throws unless 1 <= N <= T, and where an option is given that is not read: {{name, whether it is given}, ...}.
+inline void check_steps(std::size_t n, std::size_t T, std::string_view function,
+                        std::initializer_list<std::pair<std::string_view, bool>> not_read = {})
+{
+    for (auto const& [name, given] : not_read)
+        require(!given, function, name, "given", "this spacing does not read it");
+    require(n >= 1 && n <= T, function, "the number of steps", n, "it must lie in [1, T]");
+}
 
 /// time(i), i = 0 ... n - 1
 std::vector<double> sequence(std::size_t n, auto const& time)
@@ -52,15 +64,17 @@ auto grid_on_table(auto times, final_level end, std::string_view function)
 
 inline constexpr auto linear_law = between([](double_double v) { return v; });
 
-/// The grid of the times(T, n, o) of a table; on a continuous path n equal intervals from the final time to the end.
-auto spaced_grid(std::size_t n, spacing_options const& o, auto times, std::string_view function)
+/// The grid of the times(T, n, o) of a table; see trailing_grid (`through`) and linspace_grid.
+auto spaced_grid(std::size_t n, spacing_options const& o, auto times, bool through, std::string_view function)
 {
     return [=](noise_path auto const& path) -> grid {
         if constexpr (table_path<decltype(path)>)
             return list_of(times(path.T(), n, o), coordinate::time, o.end, function)(path);
         else {
-            std::optional<double> const low = o.end == final_level::zero ? std::optional(0.0) : std::nullopt;
-            return time_grid(n, {.sigma_min = low, .end = o.end, .through_end = true}, linear_law, function)(path);
+            check_steps(n, 1u << 20, function,
+                        {{"steps_offset", o.steps_offset > 0}, {"without_lowest", o.without_lowest}});
+            std::optional<double> const low = through && o.end == final_level::zero ? std::optional(0.0) : std::nullopt;
+            return time_grid(n, {.sigma_min = low, .end = o.end, .through_end = through}, linear_law, function)(path);
         }
     };
 }
@@ -69,12 +83,12 @@ auto spaced_grid(std::size_t n, spacing_options const& o, auto times, std::strin
 
 /// The N times i (T // N) + offset, i = N - 1 ... 0. They never reach T - 1 unless the offset does it.
 ///
-/// Throws std::invalid_argument unless 1 <= N <= T and the first time is at most T - 1.
+/// Throws std::invalid_argument unless 1 <= N <= T, N + 1 <= T with without_lowest, and the first time is at most T - 1.
 /// Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2; Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> leading_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, top = n - 1 + low;
-    require(n >= 1 && n <= T && n + low <= T, "leading_grid", "the number of steps", n, "it must lie in [1, T]");
+    detail::check_steps(n, T - low, "leading_grid", {{"rounded", !o.rounded}});
     std::size_t const stride = T / (n + low);
     require(top * stride + o.steps_offset < T, "leading_grid", "steps_offset", o.steps_offset,
             "the first time must be at most T - 1");
@@ -86,7 +100,9 @@ inline std::vector<double> leading_times(std::size_t T, std::size_t n, spacing_o
 /// Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> trailing_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
-    require(n >= 1 && n <= T, "trailing_grid", "the number of steps", n, "it must lie in [1, T]");
+    detail::check_steps(
+        n, T, "trailing_grid",
+        {{"steps_offset", o.steps_offset > 0}, {"without_lowest", o.without_lowest}, {"rounded", !o.rounded}});
     if (o.rounding == arithmetic::exact)
         return detail::sequence(n, [&](std::size_t i) { return detail::divide_to_even(T * (n - i), n) - 1; });
     double const step = detail::real(T) / detail::real(n), delta = (detail::real(T) - step) - detail::real(T);
@@ -97,12 +113,13 @@ inline std::vector<double> trailing_times(std::size_t T, std::size_t n, spacing_
 }
 
 /// The N times i (T - 1) / (N - 1), i = N - 1 ... 0, rounded unless asked otherwise: from T - 1 down to 0. One step is
-/// at T - 1. Throws std::invalid_argument unless 1 <= N <= T. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
+/// at T - 1. Throws std::invalid_argument unless 1 <= N <= T (N + 1 <= T with without_lowest, but for one step), where
+/// they are not rounded N <= 2^20. Source: Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> linspace_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, intervals = n + low - 1;
-    require(n >= 1 && n <= (1u << 20) && (n + low <= T || n == 1 || !o.rounded), "linspace_grid", "the number of steps",
-            n, "it must lie in [1, T]");
+    detail::check_steps(n, o.rounded ? std::max<std::size_t>(T - low, 1) : 1u << 20, "linspace_grid",
+                        {{"steps_offset", o.steps_offset > 0}});
     bool const exact = o.rounding == arithmetic::exact;
     double const last = detail::real(T - 1), step = last / detail::real(std::max<std::size_t>(intervals, 1));
     return detail::sequence(n, [&](std::size_t k) {
@@ -121,15 +138,17 @@ inline auto leading_grid(std::size_t n, spacing_options const& o = {})
     return detail::grid_on_table([=](std::size_t T) { return leading_times(T, n, o); }, o.end, "leading_grid");
 }
 
-/// `trailing_times` and `linspace_times` of a table; on a continuous path N equal intervals of time from the final time
-/// to the end.
+/// `trailing_times` of a table; on a continuous path N equal intervals of time from the final time to the end.
 inline auto trailing_grid(std::size_t n, spacing_options const& o = {})
 {
-    return detail::spaced_grid(n, o, trailing_times, "trailing_grid");
+    return detail::spaced_grid(n, o, trailing_times, true, "trailing_grid");
 }
+
+/// `linspace_times` of a table; on a continuous path, too, N equal times from the final to the first one, and then the
+/// end (diffusers' flow matching where no sigmas are given).
 inline auto linspace_grid(std::size_t n, spacing_options const& o = {})
 {
-    return detail::spaced_grid(n, o, linspace_times, "linspace_grid");
+    return detail::spaced_grid(n, o, linspace_times, false, "linspace_grid");
 }
 
 /// times = t_max + u (t_min - t_max): k-diffusion's get_sigmas, ComfyUI's and the WebUI's "normal" and "uniform", EDM's
@@ -167,7 +186,7 @@ inline auto smoothstep_grid(std::size_t n, sigma_range const& range = {})
 auto indexed_grid(std::size_t n, auto law, std::string_view function, final_level end = final_level::zero)
 {
     auto const times = [=](std::size_t T) {
-        require(n >= 1 && n <= T, function, "the number of steps", n, "it must lie in [1, T]");
+        detail::check_steps(n, T, function);
         return detail::sequence(n, [&](std::size_t i) { return law(T, i); });
     };
     return detail::grid_on_table(times, end, function);
@@ -197,6 +216,7 @@ inline auto legacy_ddpm_grid(std::size_t n, arithmetic rounding = arithmetic::ex
 /// form cuts them to integers before the offset. Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2.
 inline auto ddim_quad_grid(std::size_t n, spacing_options const& o = {})
 {
+    detail::check_steps(n, n, "ddim_quad_grid", {{"without_lowest", o.without_lowest}, {"rounded", !o.rounded}});
     auto const law = [=](std::size_t T, std::size_t i) {
         double const root = std::sqrt(0.8 * detail::real(T)),
                      step = root / detail::real(std::max<std::size_t>(n, 2) - 1);
@@ -264,19 +284,18 @@ auto with_times(auto const& spec, auto const& map)
 /// The path without the noisiest times, those with lambda = log(alpha / sigma) below lambda_min: diffusers'
 /// lambda_min_clipped, dpm-solver's numerical_clip_alpha, -5.1 for the cosine schedule. A table's T is that of the cut.
 template <noise_path Path>
-struct clipped_path {
-    Path path;
+struct clipped_path : Path {
     double last;
 
-    noise_level level(double t) const { return path.level(t); }
-    double time(double ratio) const { return std::min(path.time(ratio), last); }
+    double time(double ratio) const { return std::min(Path::time(ratio), last); }
     double final_time() const { return last; }
-    double first_time() const { return alphabar::first_time(path); }
+    double first_time() const { return alphabar::first_time(static_cast<Path const&>(*this)); }
     std::size_t T() const
         requires table_path<Path>
     {
         return static_cast<std::size_t>(last) + 1;
     }
+    friend bool operator==(clipped_path const&, clipped_path const&) = default;
 };
 
 /// See clipped_path. Throws std::invalid_argument where nothing is left.

@@ -281,12 +281,15 @@ inline std::size_t steps_offset(diffusers_config const& c)
 inline std::vector<double> spaced_times(diffusers_config const& c, std::string const& spacing, std::size_t T,
                                         std::size_t count, bool round)
 {
-    spacing_options const o{.steps_offset = steps_offset(c),
-                            .rounded = round,
-                            .rounding = c.correct() ? arithmetic::exact : arithmetic::numpy};
-    return spacing == "linspace"  ? linspace_times(T, count, o)
-           : spacing == "leading" ? leading_times(T, count, o)
-                                  : trailing_times(T, count, o);
+    spacing_options o{.rounding = c.correct() ? arithmetic::exact : arithmetic::numpy};
+    if (spacing == "leading") {
+        o.steps_offset = steps_offset(c);
+        return leading_times(T, count, o);
+    }
+    if (spacing != "linspace")
+        return trailing_times(T, count, o);
+    o.rounded = round;
+    return linspace_times(T, count, o);
 }
 
 /// DDPM, DDIM (rounded) and the classes on sigmas (linspace not rounded).

@@ -419,19 +419,40 @@ inline network_form edm_network_of(diffusers_config const& c)
             .sigma_data = c.number("sigma_data")};
 }
 
+/// diffusers' step with churn: the network is called before the noise is added, so that its output belongs to another x.
+/// With x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0.
+inline stage churn_after_call(network_form const& network, grid_step const& called, churned_step const& churned)
+{
+    using namespace slots;
+    auto const& [raised, churn, end_time] = churned;
+    stage s = ddim_stage(network, called);
+    bool const of_raised = network.predicts == prediction::epsilon || network.input >= network_input::edm;
+    pair_map const x_0 = maps_at(network, of_raised ? raised.from : called.from).x_0;
+    double const kept = raised.to.sigma / raised.from.sigma, clean = raised.to.alpha - raised.from.alpha * kept;
+    double const scale = kept + clean * x_0.x;
+    s.x = (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
+    return s;
+}
+
 /// `clock`: sigma -> the network's time.
 template <class Clock>
 plan churned_euler_plan(network_form const& network, plan_input const& in, Clock clock)
 {
-    auto const& [c, r, g, step] = in;
-    plan p =
-        euler(variance_exploding{}, grid_of(g, sigma_path::exploding),
-              {.network = network,
-               .churn = {.amount = step.s_churn, .low = step.s_tmin, .high = step.s_tmax, .noise_scale = step.s_noise},
-               .churn_after_call = !c.correct()});
+    auto const& [c, r, sigmas, step] = in;
+    grid const g = grid_of(sigmas, sigma_path::exploding);
+    churn_options const churn{
+        .amount = step.s_churn, .low = step.s_tmin, .high = step.s_tmax, .noise_scale = step.s_noise};
+    variance_exploding const path;
+    plan p = euler(path, g, {.network = network, .churn = churn});
+    std::vector<churned_step> const steps = churned_steps(path, g, churn);
+    std::vector<grid_step> const called = steps_of(g);
+    for (std::size_t i = 0; i < steps.size() && !c.correct(); ++i)
+        if (steps[i].churn)
+            p.stages[i] = churn_after_call(network, called[i], steps[i]);
     for (stage& s : p.stages)
         if (s.churn)
             s.time = clock(s.time);
+    number_draws(p);
     return p;
 }
 

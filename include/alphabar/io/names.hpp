@@ -346,6 +346,13 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"PLMS", ALPHABAR_PLAN(pndm(path, g, {.network = o.network})), "timesteps"},
         {"TCD", ALPHABAR_PLAN(tcd(path, g, {.network = o.network, .gamma = o.eta.value_or(0.3)})), "LCM"},
         {"DDPM|ddpm", ALPHABAR_PLAN(ddpm(path, g, {.network = o.network}))},
+        {"LCM",
+         ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale})),
+         "Uniform",
+         0,
+         true,
+         {},
+         webui},
         {"LCM", ALPHABAR_PLAN(lcm_sampler(path, g, {.network = o.network})), "LCM", 0, false, {}, webui},
         {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale}))},
     };

@@ -25,7 +25,7 @@ namespace alphabar {
 ///     v            F = alpha eps - sigma x_0      Salimans & Ho 2022, arXiv 2202.00512, section 4
 ///     flow         F = eps - x_0                  Liu, Gong & Liu 2023, arXiv 2209.03003, (1), towards noise
 ///     score        F = -eps / sigma               Song et al. 2021, arXiv 2011.13456, (7)
-///     velocity     F = d alpha/dt x_0 + d sigma/dt eps; it depends on the path's time, so only `ode` and `sde` read it
+///     velocity     F = d alpha/dt x_0 + d sigma/dt eps; it depends on the path's time: for solvers in it, `sde`
 ///     previous_x   F = the mean of x at the next cleaner time; two levels make it: only p_mean_variance reads it
 enum class prediction : std::uint8_t { epsilon, x_0, v, flow, score, previous_x, velocity };
 

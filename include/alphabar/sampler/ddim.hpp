@@ -35,7 +35,8 @@ inline ancestral_step make_ancestral_step(noise_level from, noise_level to, doub
 /// std::invalid_argument where `to` is cleaner.
 inline stage::churn_map make_forward_step(noise_level from, noise_level to)
 {
-    double const keep = to.alpha / from.alpha, k = to.sigma > 0.0 ? keep * (from.sigma / to.sigma) : 1.0;
+    double const keep = from == to ? 1.0 : to.alpha / from.alpha,
+                 k = to.sigma > 0.0 ? keep * (from.sigma / to.sigma) : 1.0;
     require(k <= 1.0, "make_forward_step", "sigma / alpha", sigma_ratio(to), "it must not be below that of the start");
     return {keep, to.sigma * std::sqrt((1.0 - k) * (1.0 + k))};
 }

@@ -17,12 +17,16 @@ struct lcm_options {
 ///
 ///     c_skip = d^2 / (u^2 + d^2),  c_out = u / sqrt(u^2 + d^2),  u = timestep_scaling t,  d = sigma_data
 ///
-/// Throws as `network_call` does. Source: Luo et al. 2023, arXiv 2310.04378, section 4.1 and algorithm 3.
+/// Throws std::invalid_argument off alpha^2 + sigma^2 = 1, where `consistency` is the sampler, and as `network_call`
+/// does. Source: Luo et al. 2023, arXiv 2310.04378, section 4.1 and algorithm 3.
 inline constexpr solver_function lcm_sampler("lcm_sampler", [](std::vector<grid_step> const& steps,
                                                                lcm_options const& o) {
     using namespace slots;
     plan p = consistency(steps, {.network = o.network});
     for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto const [a, s] = steps[i].from;
+        require(std::abs(a * a + s * s - 1.0) < 1e-5, "lcm_sampler", "alpha^2 + sigma^2", a * a + s * s,
+                "it must be 1: on other paths `consistency` is the sampler");
         double const u = o.timestep_scaling * steps[i].time, root = std::hypot(u, o.sigma_data);
         double const skip = o.sigma_data / root, alpha = steps[i].to.alpha;
         p.stages[i].x += (alpha * skip * skip) * x + (alpha * (u / root - 1.0)) * m(0);

@@ -51,8 +51,6 @@ inline std::vector<churned_step> churned_steps(path_view const& path, grid const
 struct euler_options {
     network_form network{};
     churn_options churn{};
-    /// The network is called before the noise is added (diffusers): its output belongs to another x.
-    bool churn_after_call = false;
 };
 
 /// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow;
@@ -61,21 +59,9 @@ struct euler_options {
 inline constexpr solver_function euler("euler", [](grid_on_path const& g, euler_options const& o) {
     using namespace slots;
     std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn, "euler");
-    return plan_of(o.network, steps_of(g), "euler", [&](grid_step const& plain, std::size_t i) {
-        auto const& [step, churn, end_time] = steps[i];
-        stage s = ddim_stage(o.network, o.churn_after_call ? plain : step);
-        if (!churn)
-            return s;
-        if (!o.churn_after_call) {
-            s.churn = churn;
-            return s;
-        }
-        // with x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0
-        bool const of_raised = o.network.predicts == prediction::epsilon || o.network.input >= network_input::edm;
-        pair_map const x_0 = maps_at(o.network, of_raised ? step.from : plain.from).x_0;
-        double const kept = step.to.sigma / step.from.sigma, clean = step.to.alpha - step.from.alpha * kept;
-        double const scale = kept + clean * x_0.x;
-        s.x = (scale * churn->keep) * x + (clean * x_0.other) * F() + (scale * churn->add) * z;
+    return plan_of(o.network, steps_of(g), "euler", [&](grid_step const&, std::size_t i) {
+        stage s = ddim_stage(o.network, steps[i].step);
+        s.churn = steps[i].churn;
         return s;
     });
 });

@@ -9,10 +9,13 @@
 #include <alphabar/sampler/pass.hpp>
 #include <alphabar/sampler/plan.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -21,6 +24,9 @@ namespace alphabar {
 
 /// sample(plan, x, noise, guided(plan, rule, conditional, unconditional)): networks in the order of the rule's
 /// predictions, each as `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
+///
+/// A plan whose rows read F(1) (CFG++) gets the rule's result as F(0) and the second prediction, the unconditional one,
+/// as F(1): that network is called at every call.
 ///
 /// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`.
 /// Steps and times are the plan's. Only the first call of a run allocates (for the other predictions and the momentum).
@@ -31,13 +37,14 @@ class guided {
     static constexpr bool momentum = K == 1 && detail::with_momentum<Rule>;
 
 public:
-    /// Throws std::invalid_argument for a plan with a predicted variance.
+    /// Throws std::invalid_argument for a plan with a predicted variance: with a second head that no row reads.
     guided(plan const& p, Rule rule, Network network, Others... others)
         : rule_(std::move(rule)), networks_(std::move(network), std::move(others)...)
     {
-        require(p.heads == 1, "guided", "the plan's number of heads", p.heads, "a predicted variance is not guided");
         std::size_t step = 0;
         for (stage const& s : p.stages) {
+            if (s.x.reads(slots::F(1)) || (s.y && s.y->reads(slots::F(1))))
+                heads_ = 2;
             if (s.calls)
                 points_.push_back({.step = step, .time = s.time});
             step += s.ends_step ? 1 : 0;
@@ -45,6 +52,8 @@ public:
         }
         for (guidance_point& at : points_)
             at.steps = step;
+        require(p.heads == heads_ && heads_ <= K + 1, "guided", "the plan's number of heads", p.heads,
+                "a predicted variance is not guided, nor are more than two predictions asked for");
     }
 
     /// The next call is the first of a run.
@@ -71,40 +80,58 @@ private:
         require(call_ < points_.size() && points_[call_].time == time, "guided", "the time", time,
                 "it is not that of the plan's next call; after a run that was given up, call restart()");
         using T = value_t<Output>;
-        shape const s = traits_of<Output>::shape(output);
-        std::size_t const stride = detail::array_stride<T>(s);
+        shape const whole = traits_of<Output>::shape(output), s = of_one_head(whole);
+        std::size_t const stride = detail::array_stride<T>(s), inside = heads_ == 1 ? 1 : 0; // k = 0 lies in `output`
         if (call_ == 0)
-            memory_.assign((K + (momentum ? 1 : 0)) * stride, std::byte{}); // the momentum, the last, is 0
+            memory_.assign((K + 1 - inside + (momentum ? 1 : 0)) * stride, std::byte{}); // the momentum, the last, is 0
         guidance_point at = points_[call_];
         at.batch = s.batch();
-        std::array<bool, K + 1> const used = detail::predictions_used<K>(rule_, at);
-        auto const view = [&](std::size_t k) { // what is not used is the first prediction: its difference is 0
-            T* const data = k == 0 || (k <= K && !used[k]) ? traits_of<Output>::elements(output).data()
-                                                           : reinterpret_cast<T*>(memory_.data() + (k - 1) * stride);
-            return detail::make_view<std::remove_cvref_t<Output>>(data, s, traits_of<Output>::space(output));
+        std::array<bool, K + 1> used = detail::predictions_used<K>(rule_, at);
+        bool const combines = used[0];
+        used[K > 0 ? 1 : 0] = used[K > 0 ? 1 : 0] || heads_ == 2;
+        auto const elements = [&](std::size_t k) { // what is not used is the first prediction: its difference is 0
+            std::size_t const array = k <= K && !used[k] ? 0 : k;
+            return array < inside ? traits_of<Output>::elements(output).data()
+                                  : reinterpret_cast<T*>(memory_.data() + (array - inside) * stride);
+        };
+        auto const view = [&](std::size_t k) {
+            return detail::make_view<std::remove_cvref_t<Output>>(elements(k), s, traits_of<Output>::space(output));
         };
         mixed_output<T> mixed;
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             auto views = std::tuple{view(I)...};
             ((I == 0 || used[I] ? void(std::invoke(std::get<I>(networks_), input, time, std::get<I>(views))) : void()),
              ...);
-            if (!used[0])
+            if (!combines)
                 return;
             if constexpr (momentum)
                 if (auto average = view(K + 1); detail::momentum_of(rule_, at) != 0)
-                    return detail::guide_in(work_, rule_, at, std::tie(output, average), std::get<I>(views)...,
-                                            average);
+                    return detail::guide_in(work_, rule_, at, std::tie(std::get<0>(views), average),
+                                            std::get<I>(views)..., average);
             if constexpr (Mixes && K > 0 && K < mixed_output<T>::max_parts &&
                           !detail::combines<Rule, Output, decltype(view(I))...>)
-                if (mixes_) {
+                if (mixes_ && heads_ == 1) {
                     detail::guide_in(work_, rule_, at, std::tie(), std::get<I>(views)...);
                     mixed = {{traits_of<Output>::elements(std::get<I>(views)).data()...}, K + 1, work_.weights.data()};
                     return;
                 }
-            detail::guide_in(work_, rule_, at, std::tie(output), std::get<I>(views)...);
+            detail::guide_in(work_, rule_, at, std::tie(std::get<0>(views)), std::get<I>(views)...);
         }(std::make_index_sequence<K + 1>{});
+        for (std::size_t row = 0, n = s.sample_size(); heads_ == 2 && row < s.batch(); ++row)
+            for (std::size_t head = 0; head < 2; ++head)
+                std::copy_n(elements(head) + row * n, n,
+                            traits_of<Output>::elements(output).data() + (2 * row + head) * n);
         call_ = (call_ + 1) % points_.size();
         return mixed;
+    }
+
+    /// The shape of one head of the output.
+    shape of_one_head(shape const& s) const
+    {
+        std::array<std::size_t, shape::max_rank> extents{};
+        std::ranges::copy(s.extents(), extents.begin());
+        extents[s.rank() < 2 ? 0 : 1] /= heads_;
+        return shape(std::span<std::size_t const>(extents.data(), s.rank()));
     }
 
     Rule rule_;
@@ -114,6 +141,7 @@ private:
     aligned_vector<std::byte> memory_;
     std::size_t call_ = 0;
     bool mixes_ = true; ///< a Langevin stage takes norms of the output
+    std::uint32_t heads_ = 1;
 };
 
 } // namespace alphabar

@@ -611,27 +611,4 @@ inline lowered_plan lower(std::span<plan const> given)
 /// Lowers one plan, for every sample.
 inline lowered_plan lower(plan const& p) { return lower(std::span<plan const>(&p, 1)); }
 
-/// The index of the first step of image to image: of N steps the last floor(N strength), or, as diffusers' flow
-/// pipelines have it, the last ceil(N strength). plan_from(plan, index) starts there, from the image at levels[index].
-/// Throws std::invalid_argument unless 0 <= strength <= 1 and a step is left.
-inline std::size_t begin_of_strength(std::size_t n, double strength, bool round_up = false)
-{
-    require(strength >= 0.0 && strength <= 1.0, "begin_of_strength", "strength", strength, "it must lie in [0, 1]");
-    double const steps = static_cast<double>(n) * strength;
-    std::size_t const left = std::min(n, static_cast<std::size_t>(round_up ? std::ceil(steps) : std::floor(steps)));
-    require(left > 0, "begin_of_strength", "strength", strength, "it leaves no step");
-    return n - left;
-}
-
-/// The part of a plan from `stage` on: what a run begins with in the middle (an image made noisy to that stage's
-/// level). Every draw keeps the noise index that it has in the whole plan. Lowering throws where the rest needs
-/// memories of what was left out.
-inline plan plan_from(plan whole, std::size_t first)
-{
-    require(first < whole.stages.size(), "plan_from", "first", first, "the plan has fewer stages");
-    number_draws(whole);
-    whole.stages.erase(whole.stages.begin(), whole.stages.begin() + static_cast<std::ptrdiff_t>(first));
-    return whole;
-}
-
 } // namespace alphabar

@@ -129,7 +129,7 @@ inline stage network_call(network_form const& network, double time, noise_level 
     return s;
 }
 
-/// As above, where a velocity prediction is read too, at a level with this slope in t.
+/// `maps_at`, where a velocity prediction is read too, at a level with this slope in t.
 inline network_maps maps_at(network_form const& network, noise_level level, path_slope slope)
 {
     if (network.predicts != prediction::velocity)

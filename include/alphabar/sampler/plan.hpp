@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -245,6 +246,17 @@ inline void number_draws(plan& p)
         if (draws_noise(s))
             number(s.noise);
     }
+}
+
+/// The part of a plan from `stage` on: what a run begins with in the middle (an image made noisy to that stage's
+/// level). Every draw keeps the noise index that it has in the whole plan. Lowering throws where the rest needs
+/// memories of what was left out.
+inline plan plan_from(plan whole, std::size_t first)
+{
+    require(first < whole.stages.size(), "plan_from", "first", first, "the plan has fewer stages");
+    number_draws(whole);
+    whole.stages.erase(whole.stages.begin(), whole.stages.begin() + static_cast<std::ptrdiff_t>(first));
+    return whole;
 }
 
 } // namespace alphabar

@@ -23,14 +23,14 @@ inline plan inpainted(plan p, grid const& g)
     auto to = g.levels.begin();
     std::vector<stage> stages;
     for (stage& s : p.stages) {
-        stages.push_back(std::move(s));
-        if (!all && !stages.back().ends_step)
-            continue;
-        if (stages.back().spread || stages.back().langevin) { // whose z is not known, or which must be alone
-            bool const ended = std::exchange(stages.back().ends_step, false);
-            stages.push_back({.time = stages.back().time, .x = slots::x, .calls = false, .ends_step = ended});
-        }
-        stages.back().masked = known_at(*++to).pruned();
+        bool const ends_level = all || s.ends_step;
+        bool const apart = ends_level && (s.spread || s.langevin); // whose z is scaled, and which must be alone
+        s.ends_step = s.ends_step && !apart;
+        stages.push_back(s);
+        if (apart)
+            stages.push_back({.time = s.time, .x = slots::x, .calls = false});
+        if (ends_level)
+            stages.back().masked = known_at(*++to).pruned();
     }
     p.stages = std::move(stages);
     number_draws(p);

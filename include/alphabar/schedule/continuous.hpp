@@ -49,12 +49,10 @@ struct vp_sde {
     double beta_max = 20.0;
 
     constexpr double beta(double t) const { return exact_beta(t).high; }
-    constexpr double log_mean_coeff(double t) const { return scaled(-exponent(t), -1).high; }
     constexpr double alpha_bar(double t) const { return exp(-exponent(t)).high; }
     constexpr double one_minus_alpha_bar(double t) const { return (-expm1(-exponent(t))).high; }
     /// log(alpha^2 / sigma^2); infinite at t = 0.
     constexpr double log_snr(double t) const { return (-log(expm1(exponent(t)))).high; }
-    constexpr double half_log_snr(double t) const { return 0.5 * log_snr(t); }
     /// sigma / alpha
     constexpr double sigma_ratio(double t) const { return sqrt(expm1(exponent(t))).high; }
     constexpr noise_level level(double t) const { return form().level(detail::in_unit(t, "vp_sde")); }
@@ -109,10 +107,6 @@ struct ve_sde {
     double sigma_max = 50.0;
 
     constexpr double sigma(double t) const { return exact_sigma(t).high; }
-    constexpr double log_sigma(double t) const
-    {
-        return (log(sigma_min) + detail::in_unit(t, "ve_sde") * log_range()).high;
-    }
     /// sigma sqrt(2 log(sigma_max / sigma_min))
     constexpr double diffusion(double t) const { return (exact_sigma(t) * sqrt(scaled(log_range(), 1))).high; }
     constexpr noise_level level(double t) const { return {1.0, sigma(t)}; }
@@ -147,6 +141,19 @@ struct log_snr_path {
     {
         double_double const l = function.exact(detail::in_unit(t, "log_snr_path"));
         return {sqrt(logistic(l)).high, sqrt(logistic(-l)).high};
+    }
+    /// By a difference of step 2^-30 in double-double: to the last bits, at the ends too.
+    constexpr path_slope slope(double t) const
+    {
+        double const h = detail::in_unit(t, "log_snr_path") < 0.5 ? 0x1p-30 : -0x1p-30;
+        auto const of = [&](bool alpha) {
+            auto const f = [&](double u) {
+                double_double const l = function.exact(double_double(t) + u);
+                return sqrt(logistic(alpha ? l : -l));
+            };
+            return ((scaled(f(h), 2) - f(2.0 * h) - 3.0 * f(0.0)) / (2.0 * h)).high;
+        };
+        return {of(true), of(false)};
     }
     /// By bisection, to the last bit of t or 2^-60.
     constexpr double time(double ratio) const
