@@ -80,6 +80,9 @@ TEST_CASE("a state that grows on the way: a plan for each size")
         ab::diffusers_config const c(name + ", \"scale_factors\": " + factors + "}");
         return ab::sized_plans(c, {.num_inference_steps = 4});
     };
+    ab::diffusers_scheduler const kept =
+        ab::parse_diffusers_config(name + R"(, "scale_factors": [1.0, 2.0], "upscale_mode": null})");
+    CHECK(kept.plan(4) == whole); // the class resizes only by a mode
     CHECK(parts_of("null").size() == 1);
     CHECK(parts_of("null")[0].steps == whole);
     CHECK(parts_of("[1.0, 1.0]")[0].steps == whole);
@@ -97,6 +100,77 @@ TEST_CASE("a state that grows on the way: a plan for each size")
     CHECK(after.ends_step);
     CHECK(after.noise == whole.stages[1].noise);
     CHECK(parts[2].steps.stages[0].x == ab::row(x)); // the last step draws none
+}
+
+TEST_CASE("image tokens give the shift that the configuration says")
+{
+    auto const flux = ab::parse_diffusers_config(
+        R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": true, "base_shift": 0.6,
+            "max_shift": 1.4, "base_image_seq_len": 300, "max_image_seq_len": 2300})");
+    CHECK(flux.plan({.num_inference_steps = 5, .image_tokens = 1300}) ==
+          flux.plan({.num_inference_steps = 5, .mu = 1.0})); // half way
+    CHECK_THROWS_AS((void)flux.plan({.num_inference_steps = 5, .mu = 1.0, .image_tokens = 1300}),
+                    std::invalid_argument);
+    CHECK_THROWS_AS((void)flux.plan({.num_inference_steps = 5, .image_tokens = 0}), std::invalid_argument);
+    auto const message = [&] {
+        try {
+            (void)flux.plan(5);
+        } catch (ab::config_error const& problem) {
+            return std::string(problem.what());
+        }
+        return std::string();
+    }();
+    CHECK(message.find(".image_tokens") != std::string::npos);
+}
+
+TEST_CASE("arguments that a class does not take are refused, not ignored")
+{
+    auto const refused = [](std::string const& name, ab::diffusers_request const& request,
+                            ab::diffusers_step const& step, std::string const& argument) {
+        try {
+            (void)ab::parse_diffusers_config(sd15(name)).plan(request, step);
+        } catch (std::invalid_argument const& problem) {
+            CHECK_MESSAGE(std::string(problem.what()).find(": " + argument + " is ") != std::string::npos,
+                          problem.what());
+            return;
+        }
+        FAIL_CHECK(name << " takes " << argument);
+    };
+    std::vector<double> const list{900, 500, 100};
+    refused("LCMScheduler", {.num_inference_steps = 4, .more = {{"strenght", 0.5}}}, {}, "strenght");
+    refused("DDIMScheduler", {.sigmas = list}, {}, "sigmas");
+    refused("PNDMScheduler", {.timesteps = list}, {}, "timesteps");
+    refused("DDIMScheduler", {.num_inference_steps = 4, .mu = 1.0}, {}, "mu");
+    refused("DDPMScheduler", {.num_inference_steps = 4, .timesteps = list}, {}, "timesteps");
+    refused("LMSDiscreteScheduler", {.num_inference_steps = 4}, {.eta = 0.5}, "eta");
+    refused("LMSDiscreteScheduler", {.num_inference_steps = 4}, {.s_churn = 1}, "s_churn");
+    refused("DDIMScheduler", {.num_inference_steps = 4}, {.order = 2}, "order");
+    CHECK(ab::parse_diffusers_config(sd15("LMSDiscreteScheduler")).plan(4, {.order = 2}).stages.size() == 4);
+    CHECK_THROWS_AS((void)ab::parse_diffusers_config(sd15("EulerDiscreteScheduler", ", \"use_karras_sigmas\": true"))
+                        .plan({.timesteps = list}),
+                    ab::config_error);
+}
+
+TEST_CASE("fields that do not go with the arguments are named")
+{
+    auto const field = [](std::string const& name, std::string const& more, int n) {
+        try {
+            (void)ab::parse_diffusers_config(sd15(name, more)).plan(n);
+        } catch (ab::config_error const& problem) {
+            return problem.field();
+        }
+        return std::string();
+    };
+    CHECK(field("DPMSolverMultistepScheduler", ", \"lambda_min_clipped\": 100", 10) == "lambda_min_clipped");
+    CHECK(field("DDIMScheduler", ", \"rescale_betas_zero_snr\": true, \"timestep_spacing\": \"trailing\"", 10) ==
+          "prediction_type");
+    CHECK(field("LCMScheduler", ", \"original_inference_steps\": 5", 10) == "original_inference_steps");
+    CHECK(field("EulerDiscreteScheduler", ", \"beta_end\": 0.9999, \"beta_start\": 0.9", 10) == "beta_end");
+    CHECK(field("DPMSolverMultistepScheduler", ", \"solver_order\": 5", 10).empty()); // 3 to the class
+    ab::plan const of_three =
+        ab::parse_diffusers_config(sd15("DPMSolverMultistepScheduler", ", \"solver_order\": 3")).plan(20);
+    CHECK(ab::parse_diffusers_config(sd15("DPMSolverMultistepScheduler", ", \"solver_order\": 5")).plan(20) ==
+          of_three);
 }
 
 TEST_CASE("bad arguments are refused")

@@ -233,27 +233,117 @@ TEST_CASE("laplace's alpha-bar is the square of the shipped one")
     CHECK(difference(s.plan(10), s.plan(10, correct)) > 1e-3);
 }
 
-TEST_CASE("whatever stands in a field, there is a finite plan or an error of a known type")
+TEST_CASE("corrected levels are those of the times")
+{
+    auto const near = [](ab::noise_level a, ab::noise_level b) {
+        CHECK(a.alpha == Approx(b.alpha).epsilon(1e-9));
+        CHECK(a.sigma == Approx(b.sigma).epsilon(1e-9));
+    };
+    for (char const* name : {"DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep", "UniPCMultistep", "SASolver",
+                             "DDIM", "DPMSolverMultistepInverse"})
+        for (double t : {0.0, 1.0, 500.0, 999.0})
+            near(scheduler(name).corrected().levels({t})[0].noisy, sd.level(t));
+    CHECK(scheduler("DPMSolverMultistep").levels({0.0})[0].noisy.sigma > 0.99); // the class counts from the end
+    for (char const* name : {"EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "LMSDiscrete"})
+        for (double t : {0.0, 500.0, 999.0}) {
+            ab::diffusers_scheduler const s = scheduler(name);
+            double const ratio = ab::sigma_ratio(sd.level(t));
+            near(s.corrected().levels({t}, {.num_inference_steps = 7})[0].noisy, {1.0, ratio}); // in the grid or not
+            if (name == std::string("EulerDiscrete"))
+                near(s.corrected().levels({t}, {.num_inference_steps = 7})[0].velocity, sd.level(t));
+        }
+    ab::diffusers_scheduler const s = scheduler("EulerDiscrete");
+    CHECK(s.levels({999.0})[0].velocity.sigma < 0.1); // the class takes alpha-bar of position 0 for the noisiest time
+    near(scheduler("EDMEuler").corrected().levels({0.25 * std::log(3.0)})[0].noisy, {1.0, 3.0});
+    near(scheduler("CosineDPMSolverMultistep").corrected().levels({std::atan(3.0) * 2 / M_PI})[0].noisy, {1.0, 3.0});
+    near(scheduler("FlowMatchEulerDiscrete").corrected().levels({250.0}, {.num_inference_steps = 7})[0].noisy,
+         {0.75, 0.25});
+    CHECK_THROWS_AS((void)s.corrected().levels({1000.0}), std::invalid_argument);
+    CHECK_THROWS_AS((void)s.levels({3.0}, {.num_inference_steps = 7}, 7), std::invalid_argument);
+}
+
+TEST_CASE("IPNDM uses its first call, which is -x_0 at pure noise")
+{
+    using namespace ab::slots;
+    ab::diffusers_scheduler const s = scheduler("IPNDM");
+    ab::stage const right = s.corrected().plan(10).stages[0], shipped = s.plan(10).stages[0];
+    CHECK(shipped.x[F()] == 0);
+    double const sigma = shipped.x[x];
+    CHECK(right.x[x] == sigma);
+    CHECK(right.x[F()] == Approx(-std::sqrt(1 - sigma * sigma)));
+}
+
+TEST_CASE("flow matching's churn keeps to the path")
+{
+    ab::diffusers_scheduler const s = scheduler("FlowMatchHeunDiscrete");
+    ab::plan const p = s.plan(5, {.s_churn = 1, .correct = true});
+    REQUIRE(p.stages.size() == 9);
+    CHECK_FALSE(p.stages[0].churn); // there is no more noise than all
+    ab::diffusers_grid const g = s.corrected().grid(5);
+    for (std::size_t i = 2; i < 9; i += 2) {
+        double const sigma = g.sigmas[i], raised = 1.2 * sigma / (1 - sigma) / (1 + 1.2 * sigma / (1 - sigma));
+        REQUIRE(p.stages[i].churn);
+        CHECK(p.stages[i].time == Approx(1000 * raised));
+        double const keep = p.stages[i].churn->keep, add = p.stages[i].churn->add;
+        CHECK(keep * (1 - sigma) == Approx(1 - raised));
+        CHECK(std::hypot(keep * sigma, add) == Approx(raised));
+    }
+    CHECK(difference(s.plan(5, correct), s.plan(5, {.s_churn = 1, .s_tmin = 2, .correct = true})) < 1e-12);
+    CHECK(s.plan(5, {.s_churn = 1, .begin_index = 4, .correct = true}).stages.size() == 5);
+}
+
+TEST_CASE("LTX without noise is the limit of little noise")
+{
+    ab::diffusers_scheduler const still = scheduler("LTXEulerAncestralRF", ", \"s_noise\": 0.0"),
+                                  little = scheduler("LTXEulerAncestralRF", ", \"s_noise\": 1e-9");
+    CHECK(difference(still.corrected().plan(6), little.corrected().plan(6)) < 1e-8);
+    CHECK(difference(still.plan(6), little.plan(6)) > 1e-3);
+}
+
+TEST_CASE("HeliosDMD draws a noise for each step")
+{
+    ab::diffusers_scheduler const s = scheduler("HeliosDMD");
+    ab::plan const right = s.corrected().plan(4), shipped = s.plan(4);
+    CHECK(right.stages[1].noise != right.stages[0].noise);
+    CHECK(shipped.stages[1].noise == shipped.stages[0].noise);
+    ab::diffusers_grid const g = s.corrected().grid(4);
+    for (std::size_t i = 0; i + 1 < right.stages.size(); ++i)
+        CHECK(right.stages[i].x[ab::slots::z] == Approx(g.sigmas[i + 1]));
+}
+
+TEST_CASE("whatever stands in a field, there is a finite plan or an error that names it")
 {
     std::vector<std::string> const values = {"null",      "true",     "-1",           "0",         "1",  "2.5",
                                              "1e300",     "Infinity", "\"x\"",        "\"\"",      "[]", "[1]",
                                              "[0, 1, 1]", "{}",       "{\"low\": 1}", "\"linear\""};
-    for (auto const& [name, defaults] : ab::detail::diffusers_class_defaults().items())
+    for (auto const& [name, defaults] : ab::detail::diffusers_class_defaults().items()) {
+        nlohmann::json given = {{"_class_name", name}};
+        if (name == "RFD4ProteinaScheduler")
+            given = {{"_class_name", name}, {"schedule_mode", "log"}, {"noise_mode", "tan"},
+                     {"tsr_k", 2},          {"tsr_sigma", 1},         {"tail_steps", 2}};
         for (auto const& [field, otherwise] : defaults.items())
             for (std::string const& value : values)
                 for (bool right : {false, true}) {
-                    std::string const text = "{\"_class_name\": \"" + name + "\", \"num_train_timesteps\": 50, \"" +
-                                             field + "\": " + value + "}";
+                    nlohmann::json fields = given;
+                    fields.erase(field);
+                    if (defaults.contains("num_train_timesteps") && field != "num_train_timesteps")
+                        fields["num_train_timesteps"] = name == "ConsistencyDecoderScheduler" ? 1010 : 50;
+                    std::string text = fields.dump();
+                    text = text.substr(0, text.size() - 1) + ",\"" + field + "\":" + value + "}";
                     CAPTURE(text);
                     try {
-                        if (field == "num_train_timesteps")
-                            continue;
                         for (ab::stage const& s : ab::parse_diffusers_config(text).plan(4, {.correct = right}).stages)
                             for (ab::term const& t : s.x.terms())
                                 CHECK((std::isfinite(s.time) && std::isfinite(t.coefficient)));
-                    } catch (std::invalid_argument const&) { // config_error too
+                    } catch (ab::config_error const& problem) {
+                        bool const named = problem.field().substr(0, problem.field().find('[')) == field ||
+                                           problem.reason().find(field) != std::string::npos;
+                        CHECK_MESSAGE(named, problem.what());
+                    } catch (std::invalid_argument const& problem) {
+                        FAIL_CHECK("no field is named: " << problem.what());
                     }
                 }
+    }
 }
 
 TEST_CASE("every class has a corrected plan, finite throughout")
@@ -261,13 +351,13 @@ TEST_CASE("every class has a corrected plan, finite throughout")
     for (auto const& row : ab::detail::plan_makers()) {
         std::string const& name = row.first;
         CAPTURE(name);
-        ab::diffusers_scheduler const s = ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"}");
-        ab::plan p;
-        try {
-            p = s.plan(8);
-        } catch (ab::config_error const&) {
-            continue; // a class that needs more than its name
-        }
+        std::string const needed = name == "RFD4Proteina"
+                                       ? R"(, "schedule_mode": "log", "noise_mode": "tan", "tsr_k": 2,
+            "tsr_sigma": 1, "tail_steps": 4)"
+                                       : "";
+        ab::diffusers_scheduler const s =
+            ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"" + needed + "}");
+        CHECK_FALSE(s.plan(8).stages.empty());
         ab::plan const right = s.plan(8, correct);
         CHECK_FALSE(right.stages.empty());
         for (ab::stage const& stage : right.stages) {

@@ -8,6 +8,7 @@
 #include <alphabar/io/diffusers_plan.hpp>
 #include <alphabar/io/file.hpp>
 #include <alphabar/sampler/plan.hpp>
+#include <alphabar/sampler/serialise.hpp>
 
 #include <cstddef>
 #include <filesystem>
@@ -27,8 +28,9 @@ namespace alphabar {
 /// corrected() are right where the class is not (diffusers_config::corrected lists where). Fields that the class does
 /// not know are ignored; config().unknown_fields() names them.
 ///
-/// Every member throws config_error (kind unsupported, with the field) where the class or an option is outside this
-/// library, and std::invalid_argument where an argument is not allowed.
+/// Every field is checked when the configuration is read. Every member throws config_error, with the field, where the
+/// class or an option is outside this library and where a field does not go with the arguments; std::invalid_argument
+/// where an argument is not allowed or is none of the class's.
 class diffusers_scheduler {
 public:
     explicit diffusers_scheduler(diffusers_config config) : config_(std::move(config)) {}
@@ -47,8 +49,9 @@ public:
     {
         return plan(diffusers_request{.num_inference_steps = num_inference_steps}, step);
     }
-    /// The noise levels of training: x_t = noisy.alpha x_0 + noisy.sigma eps at each time of the training table, or of
-    /// a request.
+    /// The noise levels of the class's add_noise: x_t = noisy.alpha x_0 + noisy.sigma eps at each time of the training
+    /// table, or of a request. Those of corrected() are of the times; some classes count from the wrong end before
+    /// set_timesteps (forward_levels).
     std::vector<diffusers_levels> levels(std::vector<double> const& times, diffusers_request const& request = {},
                                          std::optional<std::size_t> begin_index = {}) const
     {

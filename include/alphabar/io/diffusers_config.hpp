@@ -5,6 +5,8 @@
 
 #include <alphabar/core/error.hpp>
 #include <alphabar/io/diffusers_defaults.hpp>
+#include <alphabar/io/diffusers_rules.hpp>
+#include <alphabar/io/edit_distance.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -35,16 +38,18 @@ public:
         unsupported ///< a class or an option that diffusers knows and this library does not
     };
     config_error(kind why, std::string field, std::size_t byte, std::string const& what)
-        : std::invalid_argument("scheduler config: " + (field.empty() ? "" : field + ", ") + "byte " +
-                                std::to_string(byte) + ": " + what),
+        : std::invalid_argument("scheduler config: " + field + (field.empty() || byte == no_byte ? "" : ", ") +
+                                (byte == no_byte ? "" : "byte " + std::to_string(byte)) + ": " + what),
           why_(why), field_(std::move(field)), reason_(what), byte_(byte)
     {
     }
     kind why() const { return why_; }
+    /// With its path: "beta_start", "trained_betas[2]", "tau_func.low".
     std::string const& field() const { return field_; }
     /// The message without field and byte.
     std::string const& reason() const { return reason_; }
-    /// Counted from 0; the size of the text where a default is at fault.
+    /// Counted from 0; the size of the text where a default is at fault, no_byte where there is no text.
+    static constexpr std::size_t no_byte = std::string::npos;
     std::size_t byte() const { return byte_; }
 
 private:
@@ -53,6 +58,8 @@ private:
     std::string reason_;
     std::size_t byte_;
 };
+
+class diffusers_config;
 
 namespace detail {
 
@@ -82,8 +89,8 @@ struct counting_iterator {
     friend bool operator==(counting_iterator a, counting_iterator b) { return a.at == b.at; }
 };
 
-/// The first pass over the text: where the values of the top level begin; duplicate keys and excessive depth are
-/// errors.
+/// The first pass over the text: where the values begin, and the entries of lists; duplicate keys and excessive depth
+/// are errors.
 class config_scan : public nlohmann::json_sax<nlohmann::json> {
 public:
     static constexpr std::size_t max_depth = 32;
@@ -93,7 +100,8 @@ public:
         counting_iterator const begin{text.data(), &furthest_}, end{text.data() + text.size(), &furthest_};
         nlohmann::json::sax_parse(begin, end, static_cast<nlohmann::json_sax<nlohmann::json>*>(this));
     }
-    std::map<std::string, std::size_t, std::less<>> const& bytes() const { return bytes_; }
+    /// Of each field of the top level: its value's place, then those of its entries.
+    std::map<std::string, std::vector<std::size_t>, std::less<>> const& bytes() const { return bytes_; }
 
     bool null() override { return value(); }
     bool boolean(bool) override { return value(); }
@@ -102,20 +110,17 @@ public:
     bool number_float(number_float_t, string_t const&) override { return value(); }
     bool string(string_t&) override { return value(); }
     bool binary(binary_t&) override { return value(); }
-    bool start_object(std::size_t) override { return open(); }
-    bool start_array(std::size_t) override { return value() && open(); }
+    bool start_object(std::size_t) override { return (levels_.empty() || value()) && open(false); }
+    bool start_array(std::size_t) override { return value() && open(true); }
     bool end_object() override { return close(); }
     bool end_array() override { return close(); }
     bool key(string_t& name) override
     {
-        std::size_t const end = offset();
-        if (keys_.size() == 1)
-            field_ = name;
-        if (!keys_.back().insert(name).second)
-            throw config_error(config_error::kind::duplicate, name, end - 1, "the key stands twice");
-        std::size_t const begin = text_.find_first_not_of(": \t\r\n", end);
-        if (keys_.size() == 1)
-            bytes_[name] = begin == std::string::npos ? text_.size() : begin;
+        std::size_t const begin = next();
+        levels_.back().key = name;
+        if (!levels_.back().keys.insert(name).second)
+            throw config_error(config_error::kind::duplicate, path(), begin, "the key stands twice");
+        seen_ = offset();
         return true;
     }
     bool parse_error(std::size_t position, std::string const&, nlohmann::json::exception const& problem) override
@@ -126,38 +131,72 @@ public:
             what = "not JSON: " + what.substr(what.find(": ") + 2);
         else if (overflow)
             what = "the number does not fit a double";
-        if (position > 0 && text_.compare(position - 1, 3, "NaN") == 0)
+        std::size_t byte = std::min(next(), position > 0 ? position - 1 : 0);
+        std::size_t const part = std::min(value_, text_.size()); // 02 is one value, but JSON's is the 0
+        if (!levels_.empty() && value_ > 0 && text_.find_first_of(" \t\r\n,:[]{}\"", part) >= position && byte > value_)
+            byte = value_, levels_.back().entries -= levels_.back().list ? 1 : 0;
+        if (text_.compare(byte, 3, "NaN") == 0)
             what = "NaN, which Python writes, is not JSON and no value of a field";
-        throw config_error(overflow ? config_error::kind::range : config_error::kind::syntax, field_,
-                           position > 0 ? position - 1 : 0, what);
+        throw config_error(overflow ? config_error::kind::range : config_error::kind::syntax, path(), byte, what);
     }
 
 private:
+    /// An object or a list that is open, and where in it the reader is.
+    struct level {
+        bool list = false;
+        std::size_t entries = 0;
+        std::string key{};
+        std::set<std::string> keys{};
+    };
+
     std::size_t offset() const { return static_cast<std::size_t>(furthest_ - text_.data()); }
-    bool value() const
+    /// Where the token after the last one begins.
+    std::size_t next() const { return std::min(text_.find_first_not_of(", \t\r\n:", seen_), text_.size()); }
+    std::string path() const
     {
-        if (keys_.empty())
+        std::string path;
+        for (level const& l : levels_)
+            path += l.list ? "[" + std::to_string(l.entries) + "]" : (path.empty() ? "" : ".") + l.key;
+        return path;
+    }
+    bool value()
+    {
+        if (levels_.empty())
             throw config_error(config_error::kind::syntax, "", 0, "it must be a JSON object");
+        value_ = next();
+        if (levels_.size() == 1 || (levels_.size() == 2 && levels_.back().list))
+            bytes_[levels_.front().key].push_back(value_);
+        ++levels_.back().entries;
+        seen_ = offset();
         return true;
     }
-    bool open()
+    bool open(bool list)
     {
-        if (keys_.size() == max_depth)
-            throw config_error(config_error::kind::syntax, field_, offset(), "nested deeper than 32 levels");
-        keys_.emplace_back();
+        if (!levels_.empty())
+            --levels_.back().entries; // until it is closed the reader is in it
+        if (levels_.size() == max_depth)
+            throw config_error(config_error::kind::syntax, path(), offset() - 1, "nested deeper than 32 levels");
+        levels_.push_back({.list = list});
+        value_ = 0;
+        seen_ = offset();
         return true;
     }
     bool close()
     {
-        keys_.pop_back();
+        levels_.pop_back();
+        if (!levels_.empty())
+            ++levels_.back().entries;
+        value_ = 0;
+        seen_ = offset();
         return true;
     }
 
     std::string const& text_;
     char const* furthest_;
-    std::vector<std::set<std::string>> keys_;
-    std::string field_;
-    std::map<std::string, std::size_t, std::less<>> bytes_;
+    std::vector<level> levels_;
+    std::size_t seen_ = 0;  ///< the end of the last token, with what was read ahead
+    std::size_t value_ = 0; ///< where the last value began, if it was the last token
+    std::map<std::string, std::vector<std::size_t>, std::less<>> bytes_;
 };
 
 /// Python's json writes the infinities bare, which JSON has not: -Infinity becomes "-inf", of the same length with
@@ -178,101 +217,8 @@ inline std::string quoted_infinities(std::string text)
     return text;
 }
 
-/// What is known of a field by its name, whatever class it belongs to.
-struct field_rule {
-    enum class kind { whole, real, boolean, word, list };
-    std::string_view name;
-    kind what;
-    double low = 0, high = 0; ///< of numbers; the ends are allowed unless `open`
-    bool open = false;
-    std::string_view allowed = {}; ///< of texts, separated by spaces
-};
-
-inline std::vector<field_rule> const& field_rules()
-{
-    using enum field_rule::kind;
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    static std::vector<field_rule> const rules = {
-        {"num_train_timesteps", whole, 1, 10000},
-        {"steps_offset", whole, 0, 10000},
-        {"solver_order", whole, 1, 8},
-        {"predictor_order", whole, 1, 8},
-        {"corrector_order", whole, 1, 8},
-        {"n_grid", whole, 2, 15},
-        {"num_policy_substeps", whole, 1, 10000},
-        {"stages", whole, 1, 16},
-        {"correct_steps", whole, 0, 1000},
-        {"tail_steps", whole, 0, 10000},
-        {"tail_step_multiplier", whole, 1, 100},
-        {"beta_start", real, 0, 1, true},
-        {"beta_end", real, 0, 1, true},
-        {"clip_sample_range", real, 0, infinity, true},
-        {"dynamic_thresholding_ratio", real, 0, 1},
-        {"sample_max_value", real, 0, infinity, true},
-        {"flow_shift", real, 0, infinity, true},
-        {"shift", real, 0, infinity, true},
-        {"shift_terminal", real, 0, 1, true},
-        {"sigma_min", real, 0, 1e30, true},
-        {"sigma_max", real, 0, 1e30, true},
-        {"sigma_data", real, 0, 1e30, true},
-        {"rho", real, 0, infinity, true},
-        {"tsr_k", real, 0, infinity, true},
-        {"tsr_sigma", real, 0, infinity, true},
-        {"sampling_eps", real, 0, 1, true},
-        {"lambda_min_clipped", real, -infinity, infinity},
-        {"original_inference_steps", whole, 1, 10000},
-        {"beta_min", real, 0, 1e30},
-        {"beta_max", real, 0, 1e30, true},
-        {"s_churn", real, 0, 1e30},
-        {"s_noise", real, 0, 1e30},
-        {"eta", real, 0, 1e30},
-        {"s", real, 0, 1e30},
-        {"scaler", real, 0, 1e30, true},
-        {"snr", real, 0, 1e30, true},
-        {"snr_shift_scale", real, 0, 1e30, true},
-        {"timestep_scaling", real, 0, 1e30, true},
-        {"final_step_size_scale", real, 0, 1e30, true},
-        {"gamma", real, 0, 1e30, true},
-        {"eps", real, 0, 1, true},
-        {"t_lim_ode", real, 0, 1},
-        {"t_lim_ode_below", real, 0, 1},
-        {"beta_schedule", word, 0, 0, false, "linear scaled_linear squaredcos_cap_v2 sigmoid exp laplace"},
-        {"prediction_type", word, 0, 0, false, "epsilon sample v_prediction flow_prediction trigflow"},
-        {"timestep_spacing", word, 0, 0, false, "linspace leading trailing"},
-        {"variance_type", word, 0, 0, false,
-         "fixed_small fixed_small_log fixed_large fixed_large_log learned learned_range"},
-        {"final_sigmas_type", word, 0, 0, false, "zero sigma_min"},
-        {"interpolation_type", word, 0, 0, false, "linear log_linear"},
-        {"timestep_type", word, 0, 0, false, "discrete continuous"},
-        {"time_shift_type", word, 0, 0, false, "exponential linear"},
-        {"sigma_schedule", word, 0, 0, false, "karras exponential"},
-        {"algorithm_type", word, 0, 0, false,
-         "dpmsolver dpmsolver++ sde-dpmsolver sde-dpmsolver++ deis data_prediction noise_prediction"},
-        {"solver_type", word, 0, 0, false, "midpoint heun bh1 bh2 logrho"},
-        {"schedule_mode", word, 0, 0, false, "log power"},
-        {"noise_mode", word, 0, 0, false, "tan 1/t"},
-        {"trained_betas", list, 0, 1, true},
-        {"disable_corrector", list, 0, 10000},
-        {"stage_range", list, 0, 1},
-        {"skip_prk_steps", boolean},
-        {"clip_sample", boolean},
-        {"set_alpha_to_one", boolean},
-        {"thresholding", boolean},
-        {"rescale_betas_zero_snr", boolean},
-        {"lower_order_final", boolean},
-        {"euler_at_final", boolean},
-        {"predict_x0", boolean},
-        {"invert_sigmas", boolean},
-        {"stochastic_sampling", boolean},
-        {"use_karras_sigmas", boolean},
-        {"use_exponential_sigmas", boolean},
-        {"use_beta_sigmas", boolean},
-        {"use_lu_lambdas", boolean},
-        {"use_flow_sigmas", boolean},
-        {"use_dynamic_shifting", boolean},
-    };
-    return rules;
-}
+/// Throws a config_error where fields that are allowed alone do not go together.
+void check_combinations(diffusers_config const& c);
 
 inline nlohmann::json const& diffusers_class_defaults()
 {
@@ -285,7 +231,9 @@ inline nlohmann::json const& diffusers_class_defaults()
 /// The fields of a scheduler configuration, each with the default of its class where the file leaves it out. Fields
 /// that the class does not know are ignored, as diffusers does; `unknown_fields` names them.
 ///
-/// Everything is checked at construction; config_error says what is wrong.
+/// Every field that the class knows is checked at construction: type, range, words (detail::field_rules), and what does
+/// not go together (detail::check_combinations). config_error says what is wrong. Words that a class takes for another
+/// are read as that one; a flag that is null is false, where diffusers takes it so.
 class diffusers_config {
 public:
     static constexpr std::size_t max_bytes = 4u << 20;
@@ -305,7 +253,7 @@ public:
     explicit diffusers_config(Json const& fields)
     {
         if (!fields.is_object())
-            fail(config_error::kind::syntax, "", 0, "it must be a JSON object");
+            fail(config_error::kind::syntax, "", config_error::no_byte, "it must be a JSON object");
         read(fields);
     }
 
@@ -324,20 +272,26 @@ public:
     /// This configuration, but everything made from it is mathematically right where diffusers is not:
     ///
     ///     times            not cut to integers, or exact integers; one step is at the noisiest time
+    ///     levels           of the time itself: never counted from the wrong end, or by position
     ///     DDIM             a step goes to the next time, whatever the spacing; its inverse calls at the state's level
     ///     PNDM, UnCLIP     go to the next time, too
+    ///     IPNDM            the first call is used
     ///     KarrasVe         sigma where the class has its square
     ///     DDPM             noise at every step but the last; `learned` is a log variance, `fixed_large_log` works
     ///     Euler, EDMEuler  churn before the call
+    ///     FlowMatchHeun    the same, with a smaller signal; s_churn is shared by the steps, not the calls
     ///     LMS              the order counts from where the plan begins
     ///     DPM-Solver(++)   order 3 has order 3, and its SDE the right constant
     ///     SA-Solver        exact second-order weights
     ///     flow matching    one shift; tokens go towards the data; UniPC starts at sigma = 1 itself
+    ///     LTX              without noise (s_noise = 0) the limit of a little noise: the state is scaled to its level
+    ///     HeliosDMD        each step draws its own noise, and its level is that of its time
     ///     laplace          alpha-bar where the class has its root
     ///     EDM              sigmas among the arguments are noise levels
     ///
-    /// What is a choice of the configuration (spacings, final levels, midpoint or bh1 rules) stays, and so does 2^-24
-    /// as the last alpha-bar of zero terminal SNR, without which sigma would be infinite.
+    /// What is a choice of the configuration stays: spacings, final levels, midpoint or bh1 rules, the order of a
+    /// method (FlowMatchHeun has Heun's of the velocity, IPNDM fixed weights on unequal steps), the clamped schedule of
+    /// Wuerstchen. So does 2^-24 as the last alpha-bar of zero terminal SNR, without which sigma would be infinite.
     diffusers_config corrected() const
     {
         diffusers_config right = *this;
@@ -394,11 +348,19 @@ public:
         return values;
     }
 
-    /// Throws a config_error about a field of this configuration.
+    /// Throws a config_error about a field of this configuration, "name" or "name[i]".
     [[noreturn]] void fail(config_error::kind why, std::string_view name, std::string const& what) const
     {
-        auto const at = bytes_.find(name.substr(0, name.find('[')));
-        fail(why, name, at == bytes_.end() ? size_ : at->second, what);
+        std::size_t const bracket = name.find('[');
+        auto const at = bytes_.find(name.substr(0, bracket));
+        std::size_t const entry =
+            bracket == std::string_view::npos ? 0 : 1 + std::stoul(std::string(name.substr(bracket + 1)));
+        fail(why, name, at == bytes_.end() ? size_ : at->second.at(entry < at->second.size() ? entry : 0), what);
+    }
+    /// The same of a field whose value is not allowed: "is VALUE; RULE".
+    [[noreturn]] void refuse(std::string_view name, std::string const& rule) const
+    {
+        fail(config_error::kind::range, name, "is " + fields_.at(std::string(name)).dump() + "; " + rule);
     }
     [[noreturn]] void unsupported(std::string_view name, std::string const& what) const
     {
@@ -430,78 +392,198 @@ private:
         class_name_ = name->get<std::string>();
         auto const defaults = detail::diffusers_class_defaults().find(class_name_);
         if (defaults == detail::diffusers_class_defaults().end())
-            fail(config_error::kind::unsupported, "_class_name", "is " + name->dump() + "; no such class is known");
+            unsupported("_class_name", "is " + name->dump() +
+                                           (detail::among(class_name_, detail::token_classes)
+                                                ? "; it works on tokens, which is outside this library"
+                                                : "; no such class is known" + nearest_class()));
         if (class_name_.ends_with("Scheduler"))
             class_name_.resize(class_name_.size() - 9);
         fields_ = *defaults;
         for (auto const& [key, value] : given.items()) {
-            if (fields_.contains(key)) {
-                if (value.is_null() && !fields_[key].is_null())
-                    fail(config_error::kind::type, key, "is null; it must have a value");
+            if (fields_.contains(key))
                 fields_[key] = value;
-            } else if (!key.starts_with('_')) {
+            else if (!key.starts_with('_'))
                 unknown_[key] = value;
-            }
         }
-        for (detail::field_rule const& rule : detail::field_rules())
-            if (has(rule.name))
-                check(rule);
-        if (has("beta_start") && has("beta_end") && !has("trained_betas") && number("beta_start") > number("beta_end"))
-            fail(config_error::kind::range, "beta_start",
-                 "is " + shown(number("beta_start")) + "; it must not be above beta_end, " + shown(number("beta_end")));
-        std::vector<double> const edges = numbers("stage_range");
-        if (std::ranges::adjacent_find(edges, std::greater_equal{}) != edges.end())
-            fail(config_error::kind::range, "stage_range", "must rise");
-        if (has("trained_betas") &&
-            numbers("trained_betas").size() != static_cast<std::size_t>(integer("num_train_timesteps")))
-            fail(config_error::kind::range, "trained_betas",
-                 "has " + std::to_string(numbers("trained_betas").size()) + " entries; num_train_timesteps is " +
-                     std::to_string(integer("num_train_timesteps")));
+        for (auto& [key, value] : fields_.items()) {
+            check(key, value, (*defaults)[key].is_null());
+            if (value.is_null() && (*defaults)[key].is_boolean())
+                value = false;
+        }
+        detail::check_combinations(*this);
+        for (auto& [key, value] : fields_.items()) // words that mean another
+            if (detail::field_rule const* rule = detail::rule_of(class_name_, key); rule && value.is_string())
+                value = read_as(value.get<std::string>(), *rule).value_or(value.get<std::string>());
     }
-    void check(detail::field_rule const& rule) const
+    /// "; the nearest: NAME", or nothing where none is near.
+    std::string nearest_class() const
+    {
+        std::string_view const given = std::string_view(class_name_).substr(0, 64);
+        std::string best;
+        std::size_t least = given.size() / 2 + 1;
+        for (auto const& [known, fields] : detail::diffusers_class_defaults().items())
+            for (std::string const& as : {known, known.substr(0, known.size() - 9)})
+                if (std::size_t const far = detail::edit_distance(given, as); far < least)
+                    least = far, best = "; the nearest: " + known;
+        return best;
+    }
+    /// The word that a word of a rule stands for; none where it is not one of the rule's.
+    static std::optional<std::string> read_as(std::string const& word, detail::field_rule const& rule)
+    {
+        if (detail::among(word, rule.words) && word.find('=') == std::string::npos)
+            return word;
+        std::string const all = " " + std::string(rule.words) + " ";
+        std::size_t const at = word.find_first_of(" =") == std::string::npos ? all.find(" " + word + "=") : all.npos;
+        if (at == all.npos)
+            return std::nullopt;
+        std::size_t const begin = at + word.size() + 2;
+        return all.substr(begin, all.find(' ', begin) - begin);
+    }
+    /// "it must be a, b or c".
+    static std::string allowed_words(std::string_view words)
+    {
+        std::string said;
+        for (std::size_t begin = 0; begin < words.size();) {
+            std::size_t const end = std::min(words.find(' ', begin), words.size());
+            std::string_view const word = words.substr(begin, end - begin);
+            said += (begin == 0            ? ""
+                     : end == words.size() ? " or "
+                                           : ", ") +
+                    std::string(word.substr(0, word.find('=')));
+            begin = end + 1;
+        }
+        return "it must be " + said;
+    }
+    void check_number(double value, std::string const& name, detail::interval const& range, bool whole) const
+    {
+        if (whole && value != std::floor(value))
+            fail(config_error::kind::type, name, "is " + shown(value) + "; it must be a whole number");
+        auto const [low, high, open] = range;
+        if (open ? value > low && value < high : value >= low && value <= high)
+            return;
+        fail(config_error::kind::range, name,
+             "is " + shown(value) + "; it must " +
+                 (open && high >= 1e30 ? "be finite and above " + shown(low)
+                                       : "lie in " + std::string(open ? "(" : "[") + shown(low) + ", " + shown(high) +
+                                             (open ? ")" : "]")));
+    }
+    void check(std::string const& name, nlohmann::json const& value, bool null_by_default) const
     {
         using enum detail::field_rule::kind;
-        auto const in_range = [&](double value, std::string const& name) {
-            bool const allowed =
-                rule.open ? value > rule.low && value < rule.high : value >= rule.low && value <= rule.high;
-            if (!allowed)
-                fail(config_error::kind::range, name,
-                     "is " + shown(value) + "; it must lie in " + (rule.open ? "(" : "[") + shown(rule.low) + ", " +
-                         shown(rule.high) + (rule.open ? ")" : "]"));
+        detail::field_rule const* const rule = detail::rule_of(class_name_, name);
+        if (!rule)
+            return;
+        auto const must = [&](bool right, std::string const& what) {
+            if (!right)
+                fail(config_error::kind::type, name, "is " + shortened(value.dump()) + "; it must be " + what);
         };
-        switch (rule.what) {
+        if (value.is_null()) {
+            using null = detail::field_rule::null_rule;
+            bool const allowed = rule->null == null::always || (rule->null == null::as_default && null_by_default);
+            if (!allowed && rule->what == word)
+                fail(config_error::kind::type, name, "is null; " + allowed_words(rule->words));
+            must(allowed, "a value");
+            return;
+        }
+        bool const whole_numbers = rule->what == whole || rule->what == whole_list;
+        switch (rule->what) {
         case whole:
-            if (double const value = number(rule.name); value != std::floor(value))
-                fail(config_error::kind::type, rule.name, "is " + shown(value) + "; it must be an integer");
-            in_range(number(rule.name), std::string(rule.name));
-            break;
-        case real: in_range(number(rule.name), std::string(rule.name)); break;
-        case boolean: flag(rule.name); break;
-        case list: {
-            std::vector<double> const values = numbers(rule.name);
-            if (values.empty() && rule.open)
-                fail(config_error::kind::range, rule.name, "is empty");
-            for (std::size_t i = 0; i < values.size(); ++i)
-                in_range(values[i], std::string(rule.name) + "[" + std::to_string(i) + "]");
+        case real: check_number(as_number(value, name), name, rule->range, whole_numbers); break;
+        case flag: must(value.is_boolean(), "true or false"); break;
+        case object: must(value.is_object(), "an object"); break;
+        case list:
+        case whole_list: {
+            must(value.is_array(), "a list of numbers");
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                std::string const entry = name + "[" + std::to_string(i) + "]";
+                check_number(as_number(value[i], entry), entry, rule->range, whole_numbers);
+            }
             break;
         }
-        case word: {
-            std::string const value = " " + text(rule.name) + " ";
-            if ((" " + std::string(rule.allowed) + " ").find(value) == std::string::npos ||
-                text(rule.name).find(' ') != std::string::npos)
-                fail(config_error::kind::range, rule.name,
-                     "is \"" + text(rule.name) + "\"; it must be one of: " + std::string(rule.allowed));
+        case word:
+            must(value.is_string(), "a string");
+            if (!read_as(value.get<std::string>(), *rule))
+                fail(config_error::kind::range, name,
+                     "is " + shortened(value.dump()) + "; " + allowed_words(rule->words));
             break;
+        case nothing: unsupported(name, "is " + shortened(value.dump()) + "; only null is supported");
         }
-        }
+    }
+    static std::string shortened(std::string const& text)
+    {
+        return text.size() <= 80 ? text : text.substr(0, 77) + "...";
     }
 
     std::string class_name_;
     nlohmann::json fields_;
-    std::map<std::string, std::size_t, std::less<>> bytes_;
+    std::map<std::string, std::vector<std::size_t>, std::less<>> bytes_;
     nlohmann::json unknown_ = nlohmann::json::object();
     bool correct_ = false;
-    std::size_t size_ = 0;
+    std::size_t size_ = config_error::no_byte;
 };
+
+inline void detail::check_combinations(diffusers_config const& c)
+{
+    std::string const& name = c.class_name();
+    auto const refuse = [&](bool wrong, std::string_view field, std::string const& rule) {
+        if (wrong)
+            c.refuse(field, rule);
+    };
+    // ranges whose ends are two fields
+    bool const scheduled = c.has("beta_start") && c.has("beta_end") && !c.has("trained_betas");
+    refuse(scheduled && c.number("beta_start") > c.number("beta_end"), "beta_start",
+           scheduled ? "it must not be above beta_end, " + shown(c.number("beta_end")) : "");
+    bool const ranged = c.has("sigma_min") && c.has("sigma_max");
+    refuse(ranged && c.number("sigma_min") >= c.number("sigma_max"), "sigma_min",
+           ranged ? "it must be below sigma_max, " + shown(c.number("sigma_max")) : "");
+    // lists and their lengths
+    if (c.has("trained_betas")) {
+        std::size_t const given = c.numbers("trained_betas").size();
+        auto const T = static_cast<std::size_t>(c.integer("num_train_timesteps"));
+        if (name == "IPNDM" ? given < 2 : given != T)
+            c.fail(config_error::kind::range, "trained_betas",
+                   "has " + std::to_string(given) + " entries; " +
+                       (name == "IPNDM" ? "it needs at least 2" : "num_train_timesteps is " + std::to_string(T)));
+    }
+    if (c.has("stage_range")) {
+        std::vector<double> const edges = c.numbers("stage_range");
+        refuse(std::ranges::adjacent_find(edges, std::greater_equal{}) != edges.end(), "stage_range", "it must rise");
+        refuse(edges.size() <= static_cast<std::size_t>(c.integer("stages")), "stage_range",
+               "it must have more entries than there are stages, " + std::to_string(c.integer("stages")));
+    }
+    if (c.has("tau_func"))
+        for (char const* part : {"low", "high", "inside", "outside"}) {
+            auto const number = c["tau_func"].find(part);
+            if (number == c["tau_func"].end() || !number->is_number())
+                c.fail(config_error::kind::type, "tau_func",
+                       "is " + c["tau_func"].dump() + "; it must have the numbers low, high, inside and outside");
+        }
+    // switches
+    std::string_view spaced;
+    for (std::string_view other : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"}) {
+        if (!c.flag(other))
+            continue;
+        refuse(!spaced.empty(), other, "so is " + std::string(spaced) + ", and only one of them can be");
+        spaced = other;
+    }
+    bool const flow = c.flag("use_flow_sigmas"), shifts = name == "UniPCMultistep" && spaced == "use_karras_sigmas";
+    refuse(flow && !spaced.empty() && !shifts, spaced,
+           "with use_flow_sigmas, whose levels end at 1, its levels sigma / alpha are not of the path");
+    refuse(flow && c.flag("use_lu_lambdas"), "use_lu_lambdas", "with use_flow_sigmas there are no such levels");
+    refuse(c.has("shift_terminal") && c.has("use_flow_sigmas") && !flow, "shift_terminal",
+           "it must be null unless use_flow_sigmas is true");
+    refuse(c.integer("tail_steps", 0) > 0 && c.integer("tail_step_multiplier") < 2, "tail_step_multiplier",
+           "it must be at least 2 unless tail_steps is 0");
+    refuse(name == "Helios" && c.flag("thresholding"), "thresholding", "the class cannot threshold");
+    // words
+    std::string const algorithm = c.text("algorithm_type"), predicts = c.text("prediction_type");
+    refuse(c.has("algorithm_type") && !algorithm.ends_with("++") && c.text("final_sigmas_type") == "zero",
+           "algorithm_type", "it must end in ++ unless final_sigmas_type is sigma_min");
+    bool const noise = algorithm == "dpmsolver" || algorithm == "sde-dpmsolver" || algorithm == "noise_prediction";
+    bool const epsilon = name != "DEISMultistep" && (noise || (c.has("predict_x0") && !c.flag("predict_x0")));
+    refuse(epsilon && predicts == "flow_prediction" && c.text("scheduler_type", "unipc") == "unipc", "prediction_type",
+           "with " + (noise ? "algorithm_type " + algorithm : "predict_x0 false") +
+               " it must be epsilon, sample or v_prediction");
+}
 
 } // namespace alphabar

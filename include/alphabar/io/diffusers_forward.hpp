@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <map>
+#include <numbers>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@
 namespace alphabar {
 
 /// x_t = noisy.alpha x_0 + noisy.sigma eps;  v = velocity.alpha eps - velocity.sigma x_0. They differ in one class
-/// only: EulerDiscreteScheduler takes the level of the velocity by the position of the time, not by the time.
+/// only: EulerDiscreteScheduler has noisy.alpha = 1 and a velocity on the path of the table, whose level it takes by
+/// the position of the time among the times of the grid, not by the time (corrected: by the time).
 struct diffusers_levels {
     noise_level noisy;
     noise_level velocity;
@@ -75,7 +77,7 @@ inline forward_path forward_path_of(diffusers_config const& c)
     };
     auto const path = paths.find(c.class_name());
     if (path == paths.end())
-        c.unsupported("_class_name", c.class_name());
+        c.unsupported("_class_name", "is a class that adds no noise to data");
     return c.flag("use_flow_sigmas") ? flow : path->second;
 }
 
@@ -91,10 +93,32 @@ inline std::size_t index_of(double time, std::vector<double> const& times)
     return static_cast<std::size_t>((second == times.end() ? first : second) - times.begin());
 }
 
+/// The sigma of a time of training, by the time itself: that of the grid where the time is one of its times.
+inline double sigma_of_time(diffusers_config const& c, diffusers_grid const& g, forward_path path, double time)
+{
+    std::size_t const at = index_of(time, g.times);
+    if (at < g.sigmas.size() && std::abs(g.times[at] - time) <= 1e-12 * std::max(1.0, std::abs(time)))
+        return g.sigmas[at];
+    std::string const& name = c.class_name();
+    double const T = c.number("num_train_timesteps");
+    if (name.starts_with("EDM") || (c.text("timestep_type") == "continuous" && c.text("prediction_type")[0] == 'v'))
+        return std::exp(4 * time);
+    if (name.starts_with("Cosine"))
+        return std::tan(time * std::numbers::pi / 2);
+    if (name.starts_with("CM"))
+        return std::exp(time / 250);
+    require(name != "HeliosDMD", "forward_levels", "a time", time, "it must be one of the stage's times");
+    require(time >= 0 && time <= (path == forward_path::flow ? T : T - 1), "forward_levels", "a time", time,
+            "it must be a time of training");
+    return path == forward_path::flow ? time / T : sigmas_at({time}, ve_table(c)).front();
+}
+
 } // namespace detail
 
 /// The levels of add_noise(x_0, z, times) after set_timesteps(request); after set_begin_index(*begin), which makes the
-/// class ignore the times. Throws as set_timesteps does, and where a time is outside the table.
+/// class ignore the times. A class with sigmas takes them from the grid, for a time outside it the last one, and before
+/// set_timesteps some count them from the wrong end; a `corrected` configuration has the level of each time. Throws as
+/// set_timesteps does, where a time is outside the table and where there is no position *begin.
 inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, diffusers_request const& request,
                                                     std::vector<double> const& times,
                                                     std::optional<std::size_t> begin = {})
@@ -141,11 +165,16 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
     auto const on = path == forward_path::exploding ? detail::sigma_path::exploding
                     : path == forward_path::flow    ? detail::sigma_path::flow
                                                     : detail::sigma_path::preserving;
+    require(!begin || *begin < g.times.size(), "forward_levels", "begin_index", begin.value_or(0),
+            "it must be a position in the times");
     for (double t : times) {
         std::size_t const at = begin ? *begin : detail::index_of(t, g.times);
-        noise_level const level = detail::level_of(g.sigmas[at], on);
+        double const sigma = c.correct() && !begin ? detail::sigma_of_time(c, g, path, t) : g.sigmas[at];
+        noise_level const level = detail::level_of(sigma, on);
         levels.push_back({level, level});
-        if (c.class_name() == "EulerDiscrete") {
+        if (c.class_name() == "EulerDiscrete" && c.correct()) {
+            levels.back().velocity = detail::level_of(sigma, detail::sigma_path::preserving);
+        } else if (c.class_name() == "EulerDiscrete") {
             double const bar = detail::diffusers_alpha_bar(c)[at];
             levels.back().velocity = {std::sqrt(bar), std::sqrt(1 - bar)};
         }

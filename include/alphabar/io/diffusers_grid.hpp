@@ -3,6 +3,7 @@
 // set_timesteps does.
 #pragma once
 
+#include <alphabar/grid/shift.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
 #include <alphabar/io/diffusers_config.hpp>
@@ -19,6 +20,7 @@
 #include <numbers>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,9 @@ struct diffusers_request {
     std::optional<std::vector<double>> timesteps{};
     std::optional<std::vector<double>> sigmas{};
     std::optional<double> mu{};
+    /// In place of mu: from the number of image tokens, by the configuration's base_shift, max_shift,
+    /// base_image_seq_len and max_image_seq_len (Flux' numbers where the class has not these fields).
+    std::optional<int> image_tokens{};
     /// Arguments of single classes by their names: stage_index, sampling_eps, start_time, ... ; true is 1, None NaN.
     std::map<std::string, double, std::less<>> more{};
 
@@ -179,9 +184,18 @@ inline std::vector<double> diffusers_alpha_bar(diffusers_config const& c)
     return alpha_bar;
 }
 
-/// sigma/alpha of every training time, ascending.
-inline std::vector<double> ve_table(std::vector<double> const& alpha_bar)
+/// sigma/alpha of every training time, ascending. Throws config_error where it is infinite.
+inline std::vector<double> ve_table(diffusers_config const& c)
 {
+    std::vector<double> const alpha_bar = diffusers_alpha_bar(c);
+    auto const end = std::ranges::find(alpha_bar, 0.0);
+    if (end != alpha_bar.end())
+        c.fail(config_error::kind::range,
+               c.has("trained_betas") ? "trained_betas"
+               : c.has("beta_end")    ? "beta_end"
+                                      : "beta_schedule",
+               "gives alpha-bar 0 at time " + std::to_string(end - alpha_bar.begin()) +
+                   ", where sigma / alpha is infinite");
     std::vector<double> table(alpha_bar.size());
     for (std::size_t i = 0; i < table.size(); ++i)
         table[i] = std::sqrt((1 - alpha_bar[i]) / alpha_bar[i]);
@@ -218,13 +232,13 @@ inline std::optional<std::vector<double>> respaced_sigmas(diffusers_config const
     double const bottom = c.number("sigma_min", low), top = c.number("sigma_max", high);
     if (c.flag("use_karras_sigmas"))
         return karras_sigmas(top, bottom, count, 7.0);
+    if (c.flag("use_lu_lambdas"))
+        return exponential_sigmas(high, low, count); // equal steps of lambda = -log sigma
     if (c.flag("use_exponential_sigmas"))
         return exponential_sigmas(top, bottom, count);
     if (c.flag("use_beta_sigmas"))
         return sigmas_between(top, bottom, count,
                               [=](sigma_range const& range) { return beta_grid(count, {.range = range}); });
-    if (c.flag("use_lu_lambdas"))
-        return exponential_sigmas(high, low, count); // equal steps of lambda = -log sigma
     return std::nullopt;
 }
 
@@ -242,7 +256,9 @@ inline std::vector<double> dynamically_shifted(std::vector<double> sigmas, diffu
                                                diffusers_request const& r)
 {
     if (!r.mu)
-        c.unsupported("use_dynamic_shifting", "needs mu among the arguments of set_timesteps");
+        c.unsupported(
+            "use_dynamic_shifting",
+            "is true; the shift is an argument: plan({.num_inference_steps = n, .mu = mu}), or .image_tokens");
     return flow_shifted(std::move(sigmas), c.text("time_shift_type") == "linear" ? *r.mu : std::exp(*r.mu));
 }
 
@@ -262,8 +278,8 @@ inline std::vector<double> stretched(std::vector<double> sigmas, double terminal
 inline std::size_t step_count(diffusers_config const& c, diffusers_request const& r)
 {
     if (!r.num_inference_steps)
-        c.unsupported("_class_name", "needs num_inference_steps among the arguments of set_timesteps");
-    require(*r.num_inference_steps > 0 && *r.num_inference_steps <= 10000, "diffusers grid", "num_inference_steps",
+        reject("set_timesteps", "num_inference_steps", "not given", c.class_name() + " needs it");
+    require(*r.num_inference_steps > 0 && *r.num_inference_steps <= 10000, "set_timesteps", "num_inference_steps",
             *r.num_inference_steps, "it must lie in [1, 10000]");
     return static_cast<std::size_t>(*r.num_inference_steps);
 }
@@ -341,7 +357,7 @@ inline diffusers_grid with_middles(diffusers_grid const& g, std::vector<double> 
 /// Classes on noise levels sigma/alpha.
 inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request const& r)
 {
-    std::vector<double> const table = ve_table(diffusers_alpha_bar(c));
+    std::vector<double> const table = ve_table(c);
     diffusers_grid g;
     double final = c.text("final_sigmas_type") == "sigma_min" ? table.front() : 0.0;
     if (r.empty()) {
@@ -349,8 +365,7 @@ inline diffusers_grid sigma_grid(diffusers_config const& c, diffusers_request co
         g.sigmas = reversed(table);
     } else if (r.sigmas) {
         g.sigmas = *r.sigmas;
-        require(g.sigmas.size() > 1, "diffusers grid", "the number of sigmas", g.sigmas.size(),
-                "it must be at least 2");
+        require(g.sigmas.size() > 1, "set_timesteps", "the number of sigmas", g.sigmas.size(), "it must be at least 2");
         final = g.sigmas.back();
         g.sigmas.pop_back();
         g.times = times_at(g.sigmas, table);
@@ -423,11 +438,12 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
     bool const repeat_last =
         inverse || name == "DEISMultistep" || name == "SASolver"; // no final_sigmas_type: the last level twice
     auto const T = static_cast<double>(c.integer("num_train_timesteps"));
-    std::vector<double> const table = ve_table(diffusers_alpha_bar(c));
+    std::vector<double> const table = ve_table(c);
     double const lambda_min = c.number("lambda_min_clipped", -std::numeric_limits<double>::infinity());
     auto const cut = std::ranges::count_if(table, [&](double sigma) { return -std::log(sigma) < lambda_min; });
     std::size_t const last = table.size() - static_cast<std::size_t>(cut);
-    require(last > 0, "diffusers grid", "lambda_min_clipped", lambda_min, "it leaves nothing of the table");
+    if (last == 0)
+        c.refuse("lambda_min_clipped", "it leaves nothing of the table");
 
     diffusers_grid g;
     std::size_t n = 0;
@@ -437,9 +453,13 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
     } else if (uni && r.sigmas) {
         n = r.sigmas->size();
     } else if (r.empty()) {
-        return {inverse ? reversed(all_times(c)) : all_times(c), table, 1.0}; // sigmas ascend in either case
+        return {inverse ? reversed(all_times(c)) : all_times(c), c.correct() && !inverse ? reversed(table) : table,
+                1.0}; // the class's ascend in either case
     } else {
         n = step_count(c, r);
+        if (cut > 0 && n >= last)
+            c.refuse("lambda_min_clipped",
+                     "it leaves " + std::to_string(last) + " times, too few for " + std::to_string(n) + " steps");
         g.times = solver_times(c, n, last);
     }
     double const low = inverse ? table.back() : table.front(), high = inverse ? table.front() : table.back();
@@ -480,7 +500,7 @@ inline diffusers_grid solver_grid(diffusers_config const& c, diffusers_request c
         final = uni || repeat_last ? g.sigmas.back() : table.front();
     } else {
         if (uni && r.sigmas)
-            c.unsupported("use_flow_sigmas", "sigmas are an argument of flow matching only");
+            c.unsupported("use_flow_sigmas", "is false; sigmas are an argument of flow matching only");
         g.sigmas = sigmas_at(g.times, table);
         final = inverse ? table[last - 1] : table.front();
     }
@@ -603,7 +623,7 @@ inline diffusers_grid minimax_grid(diffusers_config const& c, diffusers_request 
 {
     diffusers_grid g;
     g.sigmas = r.sigmas ? *r.sigmas : flow_shifted(linspace(1, 0, step_count(c, r)), c.number("shift"));
-    require(g.sigmas.size() > 1, "diffusers grid", "the number of sigmas", g.sigmas.size(), "it must be at least 2");
+    require(g.sigmas.size() > 1, "set_timesteps", "the number of sigmas", g.sigmas.size(), "it must be at least 2");
     for (std::size_t i = 0; i + 1 < g.sigmas.size(); ++i)
         g.times.push_back(1 - g.sigmas[i]);
     return g;
@@ -657,7 +677,7 @@ inline diffusers_grid helios_grid(diffusers_config const& c, diffusers_request c
             ends.push_back(ends.back() + start - const_end);
         }
         auto const k = static_cast<std::size_t>(r.argument("stage_index", 0));
-        require(k + 1 < ends.size(), "diffusers grid", "stage_index", k, "it must be below stages");
+        require(k + 1 < ends.size(), "set_timesteps", "stage_index", k, "it must be below stages");
         auto const clock = [&](std::size_t end) {
             double const ratio = end + 1 == ends.size() ? 0.9999999999999999 : ends[end] / ends.back();
             return table[std::min(static_cast<std::size_t>(ratio * T), table.size() - 1)] * T;
@@ -703,7 +723,6 @@ inline std::vector<double> proteina_times(std::string const& mode, std::size_t n
                                           std::size_t multiple)
 {
     if (tail > 0) {
-        require((multiple - 1) * tail + tail <= n, "diffusers grid", "tail_steps", tail, "there are not as many steps");
         std::size_t const base = n - (multiple - 1) * tail, first = (base - tail) * multiple;
         std::vector<double> const fine = proteina_times(mode, base * multiple, 0, 1);
         std::vector<double> times;
@@ -731,6 +750,9 @@ inline std::vector<double> proteina_times(std::string const& mode, std::size_t n
 inline diffusers_grid proteina_grid(diffusers_config const& c, diffusers_request const& r)
 {
     std::size_t const n = step_count(c, r);
+    if (static_cast<std::size_t>(c.integer("tail_steps") * c.integer("tail_step_multiplier")) > n)
+        c.refuse("tail_steps",
+                 "times tail_step_multiplier it must not be above the number of steps, " + std::to_string(n));
     auto const make = [&](std::size_t count) {
         return proteina_times(c["schedule_mode"], count, static_cast<std::size_t>(c.integer("tail_steps")),
                               static_cast<std::size_t>(c.integer("tail_step_multiplier")));
@@ -768,7 +790,7 @@ inline diffusers_grid distilled_grid(diffusers_config const& c, diffusers_reques
     if (r.empty())
         return {all_times(c)};
     double const strength = r.argument("strength", 1.0), given = r.argument("original_inference_steps", NAN);
-    require(strength > 0.0 && strength <= 1.0, "diffusers grid", "strength", strength, "it must lie in (0, 1]");
+    require(strength > 0.0 && strength <= 1.0, "set_timesteps", "strength", strength, "it must lie in (0, 1]");
     auto const part = [=](double of) { return static_cast<std::size_t>(of * strength); };
     if (r.timesteps) {
         std::vector<double> const& t = *r.timesteps;
@@ -778,13 +800,18 @@ inline diffusers_grid distilled_grid(diffusers_config const& c, diffusers_reques
     double const T = c.integer("num_train_timesteps");
     double const origin = std::isnan(given) ? c.integer("original_inference_steps") : given;
     bool const whole = !std::isnan(given) && c.class_name() == "TCD"; // every time of the table
-    require(origin >= 1.0 && origin <= T, "diffusers grid", "original_inference_steps", origin,
-            "it must lie in [1, T]");
+    std::size_t const n = step_count(c, r), own = part(whole ? T : origin);
+    if (std::isnan(given) && (origin > T || n > own))
+        c.refuse("original_inference_steps", "it must not be above num_train_timesteps, " + shown(T) +
+                                                 ", and times strength not below the number of steps, " +
+                                                 std::to_string(n));
+    require(origin >= 1.0 && origin <= T, "set_timesteps", "original_inference_steps", origin,
+            "it must lie in [1, num_train_timesteps]");
     std::vector<double> teacher;
-    for (std::size_t k = 0; k < part(whole ? T : origin); ++k)
+    for (std::size_t k = 0; k < own; ++k)
         teacher.push_back(whole ? static_cast<double>(k) : static_cast<double>(k + 1) * std::floor(T / origin) - 1);
-    std::size_t const n = step_count(c, r);
-    require(n <= teacher.size(), "diffusers grid", "num_inference_steps", n, "the teacher has not so many times");
+    require(n <= teacher.size(), "set_timesteps", "num_inference_steps", n,
+            "it must not be above original_inference_steps times strength");
     diffusers_grid g;
     for (std::size_t i = 0; i < n; ++i) {
         double const at = static_cast<double>(i) * (static_cast<double>(teacher.size()) / static_cast<double>(n));
@@ -798,7 +825,7 @@ inline diffusers_grid unclip_grid(diffusers_config const& c, diffusers_request c
     if (r.empty())
         return {all_times(c)};
     std::size_t const n = step_count(c, r);
-    require(n > 1, "diffusers grid", "num_inference_steps", n, "UnCLIP needs at least 2");
+    require(n > 1, "set_timesteps", "num_inference_steps", n, "UnCLIP needs at least 2");
     double const stride = (c.integer("num_train_timesteps") - 1) / static_cast<double>(n - 1);
     std::vector<double> times = positions(n);
     for (double& t : times)
@@ -823,7 +850,7 @@ inline diffusers_grid pndm_grid(diffusers_config const& c, diffusers_request con
             g.times.insert(g.times.begin() + 1, t[1]);
         return g;
     }
-    require(n >= 4, "diffusers grid", "num_inference_steps", n, "PNDM with Runge-Kutta steps needs at least 4");
+    require(n >= 4, "set_timesteps", "num_inference_steps", n, "PNDM with Runge-Kutta steps needs at least 4");
     double const half = std::floor(std::floor(c.integer("num_train_timesteps") / static_cast<double>(n)) / 2);
     for (std::size_t i = 0; i < 3; ++i)
         for (double time : {t[i], t[i + 1] + half, t[i + 1] + half, t[i + 1]})
@@ -840,8 +867,8 @@ inline diffusers_grid repaint_grid(diffusers_config const& c, diffusers_request 
     int const T = static_cast<int>(c.integer("num_train_timesteps"));
     int const n = std::min(T, static_cast<int>(step_count(c, r)));
     double const length = r.argument("jump_length", 10), count = r.argument("jump_n_sample", 10);
-    require(length >= 1 && length <= T && count >= 1 && count <= 1000, "diffusers grid", "jump_length", length,
-            "it must lie in [1, T], and jump_n_sample in [1, 1000]");
+    require(length >= 1 && length <= T && count >= 1 && count <= 1000, "set_timesteps", "jump_length", length,
+            "it must lie in [1, num_train_timesteps], and jump_n_sample in [1, 1000]");
     int const jump = static_cast<int>(length);
     std::map<int, int> jumps;
     for (int j = 0; j < n - jump; j += jump)
@@ -877,7 +904,7 @@ inline diffusers_grid cm_grid(diffusers_config const& c, diffusers_request const
 inline diffusers_grid karras_ve_grid(diffusers_config const& c, diffusers_request const& r)
 {
     std::size_t const n = step_count(c, r);
-    require(n > 1, "diffusers grid", "num_inference_steps", n, "KarrasVe needs at least 2");
+    require(n > 1, "set_timesteps", "num_inference_steps", n, "KarrasVe needs at least 2");
     double const low = c.number("sigma_min"), high = c.number("sigma_max");
     diffusers_grid g{reversed(positions(n)), {}, high};
     for (double t : g.times)
@@ -913,77 +940,137 @@ inline diffusers_grid ipndm_grid(diffusers_config const& c, diffusers_request co
 /// Two steps, whatever is asked.
 inline diffusers_grid decoder_grid(diffusers_config const& c, diffusers_request const&)
 {
-    if (table_length(c) <= 1008)
-        c.fail(config_error::kind::range, "num_train_timesteps", "must be above 1008, the class's first time");
     return {{1008, 512}, {}, std::sqrt(1 - diffusers_alpha_bar(c).at(1008))};
 }
 
-using grid_maker = diffusers_grid (*)(diffusers_config const&, diffusers_request const&);
+/// How a class makes its grid, and which arguments its set_timesteps takes besides num_inference_steps.
+struct grid_maker {
+    diffusers_grid (*make)(diffusers_config const&, diffusers_request const&);
+    std::string_view arguments = "";
+};
 
-/// Which grid a class has: a row a class.
+/// A row a class.
 inline std::map<std::string, grid_maker, std::less<>> const& grid_makers()
 {
     static std::map<std::string, grid_maker, std::less<>> const makers = {
-        {"DDPM", table_grid},
-        {"DDPMParallel", table_grid},
-        {"DDIM", table_grid},
-        {"DDIMParallel", table_grid},
-        {"DDIMInverse", table_grid},
-        {"CogVideoXDDIM", table_grid},
-        {"CogVideoXDPM", table_grid},
-        {"LCM", distilled_grid},
-        {"TCD", distilled_grid},
-        {"UnCLIP", unclip_grid},
-        {"PNDM", pndm_grid},
-        {"IPNDM", ipndm_grid},
-        {"RePaint", repaint_grid},
-        {"DDPMWuerstchen", wuerstchen_grid},
-        {"CMStochasticIterative", cm_grid},
-        {"ConsistencyDecoder", decoder_grid},
-        {"KarrasVe", karras_ve_grid},
-        {"EulerDiscrete", sigma_grid},
-        {"EulerAncestralDiscrete", sigma_grid},
-        {"HeunDiscrete", sigma_grid},
-        {"KDPM2Discrete", sigma_grid},
-        {"KDPM2AncestralDiscrete", sigma_grid},
-        {"DPMSolverSDE", sigma_grid},
-        {"LMSDiscrete", sigma_grid},
-        {"DPMSolverMultistep", solver_grid},
-        {"DPMSolverMultistepInverse", solver_grid},
-        {"DPMSolverSinglestep", solver_grid},
-        {"DEISMultistep", solver_grid},
-        {"UniPCMultistep", solver_grid},
-        {"SASolver", solver_grid},
-        {"EDMEuler", edm_grid},
-        {"EDMDPMSolverMultistep", edm_grid},
-        {"CosineDPMSolverMultistep", edm_grid},
-        {"FlowMatchEulerDiscrete", flow_grid},
-        {"FlowMatchHeunDiscrete", flow_grid},
-        {"FlowMatchLCM", flow_grid},
-        {"FlowMapEulerDiscrete", flow_map_grid},
-        {"LTXEulerAncestralRF", ltx_grid},
-        {"MiniMaxH3", minimax_grid},
-        {"SCM", scm_grid},
-        {"Helios", helios_grid},
-        {"HeliosDMD", helios_grid},
-        {"Piflow", piflow_grid},
-        {"RFD4Proteina", proteina_grid},
-        {"ScoreSdeVe", score_ve_grid},
-        {"ScoreSdeVp", score_vp_grid},
+        {"DDPM", {table_grid, "timesteps"}},
+        {"DDPMParallel", {table_grid, "timesteps"}},
+        {"DDIM", {table_grid}},
+        {"DDIMParallel", {table_grid}},
+        {"DDIMInverse", {table_grid}},
+        {"CogVideoXDDIM", {table_grid}},
+        {"CogVideoXDPM", {table_grid}},
+        {"LCM", {distilled_grid, "timesteps original_inference_steps strength"}},
+        {"TCD", {distilled_grid, "timesteps original_inference_steps strength"}},
+        {"UnCLIP", {unclip_grid}},
+        {"PNDM", {pndm_grid}},
+        {"IPNDM", {ipndm_grid}},
+        {"RePaint", {repaint_grid, "jump_length jump_n_sample"}},
+        {"DDPMWuerstchen", {wuerstchen_grid, "timesteps"}},
+        {"CMStochasticIterative", {cm_grid, "timesteps"}},
+        {"ConsistencyDecoder", {decoder_grid}},
+        {"KarrasVe", {karras_ve_grid}},
+        {"EulerDiscrete", {sigma_grid, "timesteps sigmas"}},
+        {"EulerAncestralDiscrete", {sigma_grid}},
+        {"HeunDiscrete", {sigma_grid, "timesteps"}},
+        {"KDPM2Discrete", {sigma_grid}},
+        {"KDPM2AncestralDiscrete", {sigma_grid}},
+        {"DPMSolverSDE", {sigma_grid}},
+        {"LMSDiscrete", {sigma_grid}},
+        {"DPMSolverMultistep", {solver_grid, "timesteps mu"}},
+        {"DPMSolverMultistepInverse", {solver_grid}},
+        {"DPMSolverSinglestep", {solver_grid, "timesteps mu"}},
+        {"DEISMultistep", {solver_grid, "mu"}},
+        {"UniPCMultistep", {solver_grid, "sigmas mu"}},
+        {"SASolver", {solver_grid}},
+        {"EDMEuler", {edm_grid, "sigmas"}},
+        {"EDMDPMSolverMultistep", {edm_grid}},
+        {"CosineDPMSolverMultistep", {edm_grid}},
+        {"FlowMatchEulerDiscrete", {flow_grid, "timesteps sigmas mu"}},
+        {"FlowMatchHeunDiscrete", {flow_grid}},
+        {"FlowMatchLCM", {flow_grid, "timesteps sigmas mu"}},
+        {"FlowMapEulerDiscrete", {flow_map_grid, "timesteps sigmas"}},
+        {"LTXEulerAncestralRF", {ltx_grid, "timesteps sigmas mu"}},
+        {"MiniMaxH3", {minimax_grid, "sigmas"}},
+        {"SCM", {scm_grid, "timesteps max_timesteps intermediate_timesteps"}},
+        {"Helios", {helios_grid, "stage_index mu is_amplify_first_chunk"}},
+        {"HeliosDMD", {helios_grid, "stage_index mu is_amplify_first_chunk"}},
+        {"Piflow", {piflow_grid}},
+        {"RFD4Proteina", {proteina_grid, "start_time"}},
+        {"ScoreSdeVe", {score_ve_grid, "sampling_eps"}},
+        {"ScoreSdeVp", {score_vp_grid}},
     };
     return makers;
 }
 
+/// Throws std::invalid_argument for an argument that the class does not take.
+inline void check_arguments(diffusers_config const& c, diffusers_request const& r, std::string_view taken)
+{
+    auto const see = [&](bool given, std::string_view name, std::string const& value = "given") {
+        if (given && !among(name, taken))
+            reject("set_timesteps", name, value,
+                   c.class_name() + " takes num_inference_steps" +
+                       (taken.empty() ? " alone" : " " + std::string(taken)));
+    };
+    see(r.timesteps.has_value(), "timesteps");
+    see(r.sigmas.has_value(), "sigmas");
+    see(r.mu || r.image_tokens, "mu");
+    for (auto const& [name, value] : r.more)
+        see(true, name, shown(value));
+    if (r.timesteps && !c.has("shift")) { // where the class would ignore one of the two
+        bool const twice = c.class_name() != "SCM" && (r.num_inference_steps || r.sigmas);
+        require(!twice, "set_timesteps", "timesteps", "given", "give one of num_inference_steps, timesteps and sigmas");
+        for (char const* spaced : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas"})
+            if (c.flag(spaced))
+                c.refuse(spaced, "with timesteps of one's own it must be false");
+    }
+}
+
+/// make(), whose error names num_train_timesteps where there are more steps than times.
+template <class Make>
+auto blaming_times(diffusers_config const& c, diffusers_request const& r, Make const& make)
+{
+    try {
+        return make();
+    } catch (config_error const&) {
+        throw;
+    } catch (std::invalid_argument const& problem) {
+        if (r.num_inference_steps && c.has("num_train_timesteps") &&
+            *r.num_inference_steps > c.integer("num_train_timesteps"))
+            c.refuse("num_train_timesteps",
+                     "these are too few times for " + std::to_string(*r.num_inference_steps) + " steps");
+        throw;
+    }
+}
+
+/// The request with mu for its image_tokens.
+inline diffusers_request with_mu(diffusers_config const& c, diffusers_request r)
+{
+    if (!r.image_tokens)
+        return r;
+    require(!r.mu, "set_timesteps", "image_tokens", *r.image_tokens, "give it or mu, not both");
+    require(*r.image_tokens > 0, "set_timesteps", "image_tokens", *r.image_tokens, "it must be above 0");
+    double const few = c.number("base_image_seq_len", 256), many = c.number("max_image_seq_len", 4096);
+    if (few >= many)
+        c.refuse("base_image_seq_len", "it must be below max_image_seq_len, " + shown(many));
+    r.mu = flux_mu(*r.image_tokens, few, many, c.number("base_shift", 0.5), c.number("max_shift", 1.15));
+    r.image_tokens.reset();
+    return r;
+}
+
 } // namespace detail
 
-/// The grid that set_timesteps(request) of the configured class makes. Throws config_error (kind unsupported) where the
-/// class or an option is outside this library, std::invalid_argument where an argument is not allowed.
+/// The grid that set_timesteps(request) of the configured class makes. Throws config_error where the class, an option
+/// or a field with these arguments does not go, std::invalid_argument where an argument is not allowed or not one of
+/// the class's.
 inline diffusers_grid set_timesteps(diffusers_config const& config, diffusers_request const& request)
 {
     auto const maker = detail::grid_makers().find(config.class_name());
     if (maker == detail::grid_makers().end())
-        config.unsupported("_class_name", config.class_name());
-    return maker->second(config, request);
+        config.unsupported("_class_name", "is a class without a grid here");
+    detail::check_arguments(config, request, maker->second.arguments);
+    return detail::blaming_times(config, request,
+                                 [&] { return maker->second.make(config, detail::with_mu(config, request)); });
 }
 
 } // namespace alphabar

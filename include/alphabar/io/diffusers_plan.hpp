@@ -86,10 +86,7 @@ inline prediction prediction_of(diffusers_config const& c)
                                                             {"sample", prediction::x_0},
                                                             {"v_prediction", prediction::v},
                                                             {"flow_prediction", prediction::flow}};
-    auto const kind = kinds.find(c.text("prediction_type"));
-    if (kind == kinds.end())
-        c.unsupported("prediction_type", c.text("prediction_type"));
-    return kind->second;
+    return kinds.at(c.text("prediction_type"));
 }
 
 inline x0_operation operation_of(diffusers_config const& c)
@@ -129,7 +126,7 @@ inline plan every_call_a_step(plan p)
 /// The plan from its stage `first` on: a loop that begins in the middle.
 inline plan starting_at(plan p, std::size_t first)
 {
-    require(first < p.stages.size(), "diffusers plan", "begin_index", first, "it must be a position in the times");
+    require(first < p.stages.size(), "make_plan", "begin_index", first, "it must be a position in the times");
     p.stages.erase(p.stages.begin(), p.stages.begin() + static_cast<std::ptrdiff_t>(first));
     for (stage& s : p.stages)
         s.noise = s.churn_noise = stage::automatic;
@@ -149,7 +146,7 @@ public:
     }
     noise_level operator()(double t) const
     {
-        require(t < static_cast<double>(alpha_bar_.size()), "diffusers plan", "a time", t, "the table ends below it");
+        require(t < static_cast<double>(alpha_bar_.size()), "make_plan", "a time", t, "the table ends below it");
         double const bar = t < 0 ? final_ : alpha_bar_[static_cast<std::size_t>(t)];
         return {std::sqrt(bar), std::sqrt(1.0 - bar)};
     }
@@ -179,7 +176,9 @@ inline ddpm_options ddpm_options_of(diffusers_config const& c)
         return {.network = network_of(c), .variance = ddpm_variance::learned_log};
     auto const kind = kinds.find(name);
     if (kind == kinds.end())
-        c.unsupported("variance_type", name);
+        c.unsupported("variance_type", "is \"" + name +
+                                           "\", of which the class takes a root that is NaN; fixed_large is meant, and "
+                                           "what corrected() makes");
     return {.network = network_of(c), .variance = kind->second};
 }
 
@@ -241,6 +240,9 @@ inline plan ddim_inverse_plan(plan_input const& in)
             steps.push_back({std::max(before, 0.0), level(before), level(t)});
         else
             steps.push_back({t, level(std::min(t - stride, last)), level(t)});
+        if (steps.back().from.sigma == 0 && c.text("prediction_type") == "sample")
+            c.refuse("prediction_type", "the first step is from sigma = 0, where x_0 says nothing of the noise; "
+                                        "epsilon and v_prediction go, and set_alpha_to_one = false");
         before = t;
     }
     return ddim(steps, ddim_options_of(c, step));
@@ -267,7 +269,7 @@ inline plan pndm_plan(plan_input const& in)
     return every_call_a_step(pndm_along(calls, prk, {.predicts = prediction_of(c)}));
 }
 
-/// The class divides by alpha = 1e-8 where alpha is 0, and so ignores its first call.
+/// The class divides by alpha = 1e-8 where alpha is 0, and so ignores its first call, which is -x_0 there.
 inline plan ipndm_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
@@ -279,6 +281,8 @@ inline plan ipndm_plan(plan_input const& in)
     if (levels.levels[0].alpha == 1e-8) {
         p.stages[0].memory = {1.0, 0.0};
         p.stages[0].x = (levels.levels[1].sigma * slots::x).pruned();
+        if (c.correct())
+            p.stages[0].x += -levels.levels[1].alpha * slots::F();
     }
     return p;
 }
@@ -387,6 +391,8 @@ inline plan wuerstchen_plan(plan_input const& in)
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i + 1 < g.times.size(); ++i) {
         steps.push_back({g.times[i], path.level(g.times[i]), path.level(g.times[i + 1])});
+        if (steps.back().from == steps.back().to)
+            c.refuse("scaler", "two neighbours of these times have one level, the class's lowest");
         o.noisy.push_back(g.times[i + 1] != 0);
     }
     return ddpm(steps, o);
@@ -462,7 +468,7 @@ inline plan euler_plan(plan_input const& in)
     bool const continuous = c.text("timestep_type") == "continuous" && c.text("prediction_type") == "v_prediction";
     return churned_euler_plan(ve_network_of(c), in, [&, table = std::vector<double>{}](double sigma) mutable {
         if (table.empty())
-            table = ve_table(diffusers_alpha_bar(c));
+            table = ve_table(c);
         return continuous ? 0.25 * std::log(sigma) : times_at({sigma}, table).front();
     });
 }
@@ -580,11 +586,12 @@ inline plan karras_ve_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     diffusers_grid down{reversed(g.sigmas), reversed(g.sigmas)};
     down.sigmas.push_back(0.0);
+    double const low = c.number("s_min"), high = c.number("s_max"); // an empty window has no churn
     return heun(variance_exploding{}, grid_of(down, sigma_path::exploding),
                 {.network = {.predicts = prediction::epsilon},
-                 .churn = {.amount = c.number("s_churn"),
-                           .low = c.number("s_min"),
-                           .high = c.number("s_max"),
+                 .churn = {.amount = low <= high ? c.number("s_churn") : 0.0,
+                           .low = low,
+                           .high = std::max(low, high),
                            .noise_scale = c.number("s_noise")}});
 }
 
@@ -600,14 +607,38 @@ inline plan flow_euler_plan(plan_input const& in)
                                          : euler(levels, {.network = flow_network});
 }
 
+/// The churn of algorithm 2 of Karras et al. 2022 on the path: before the call, by noise and a smaller signal. The
+/// window is of the class's sigma.
+inline plan churned_flow_heun_plan(two_stage_options method, plan_input const& in)
+{
+    auto const& [c, r, g, step] = in;
+    diffusers_grid once{{}, {}, g.initial_scale}; // every level but the first stands twice in the class's lists
+    for (std::size_t i = 0; i < g.times.size(); i += 2) {
+        once.times.push_back(g.times[i]);
+        once.sigmas.push_back(g.sigmas[i]);
+    }
+    once.sigmas.push_back(g.sigmas.back());
+    auto const ratio = [](double sigma) {
+        return sigma < 1 ? sigma / (1 - sigma) : std::numeric_limits<double>::infinity();
+    };
+    method.churn = {step.s_churn, ratio(step.s_tmin), ratio(step.s_tmax), step.s_noise};
+    plan p = two_stage(rectified_flow{}, grid_of(once, sigma_path::flow), method);
+    for (stage& s : p.stages)
+        if (s.churn)
+            s.time *= c.number("num_train_timesteps");
+    return starting_at(every_call_a_step(p), (step.begin_index + 1) / 2 * 2);
+}
+
 /// Churn is added after the call, and the signal is not scaled: with sigma^ the raised level the first slope is (sigma
 /// / sigma^) F.
 inline plan flow_heun_plan(plan_input const& in)
 {
     using namespace slots;
     auto const& [c, r, g, step] = in;
-    plan p = two_call_plan({.network = flow_network, .middle = 1.0, .form = memory_form::velocity}, g, sigma_path::flow,
-                           step.begin_index);
+    two_stage_options method{.network = flow_network, .middle = 1.0, .form = memory_form::velocity};
+    if (c.correct() && step.s_churn > 0)
+        return churned_flow_heun_plan(method, in);
+    plan p = two_call_plan(method, g, sigma_path::flow, step.begin_index);
     double const gamma = std::min(step.s_churn / static_cast<double>(g.times.size()), std::sqrt(2.0) - 1);
     std::size_t k = step.begin_index;
     for (std::size_t i = 0; i < p.stages.size(); i += 2, k += 2) {
@@ -627,8 +658,9 @@ inline plan flow_heun_plan(plan_input const& in)
 
 inline plan flow_lcm_plan(plan_input const& in)
 {
-    if (in.config.has("scale_factors"))
-        in.config.unsupported("scale_factors", "a plan keeps the shape of its sample; see sized_plans");
+    if (in.config.has("upscale_mode") && !in.config.numbers("scale_factors").empty()) // null ignores them
+        in.config.unsupported("scale_factors", "is given; a plan keeps the shape of its sample, sized_plans() has one "
+                                               "for each size");
     return consistency(grid_of(in.grid, sigma_path::flow), {.network = flow_network});
 }
 
@@ -658,7 +690,7 @@ inline plan ltx_plan(plan_input const& in)
     grid const levels = grid_of(moving, sigma_path::flow);
     double const eta = c.number("eta"), s_noise = c.number("s_noise");
     plan p;
-    if (s_noise > 0) {
+    if (s_noise > 0 || c.correct()) {
         p = euler_ancestral_flow(levels, {.network = flow_network, .eta = eta, .noise_scale = s_noise});
     } else {
         std::vector<grid_step> steps = steps_of(levels);
@@ -695,6 +727,8 @@ inline plan helios_dmd_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
     grid levels = grid_of(g, sigma_path::flow);
+    if (c.correct())
+        return consistency(levels, {.network = flow_network});
     for (std::size_t i = 0; i < g.times.size(); ++i) {
         auto const far = [&, cut = std::trunc(g.times[i])](double t) { return std::abs(t - cut); };
         auto const nearest = std::ranges::min_element(g.times, {}, far) - g.times.begin();
@@ -808,16 +842,23 @@ inline grid solver_levels(plan_input const& in)
     return grid_from(grid_of(in.grid, on), in.step.begin_index);
 }
 
+/// The DPM solvers and DEIS take 3 for every higher order.
+inline unsigned order_up_to_three(diffusers_config const& c)
+{
+    return static_cast<unsigned>(std::min(c.integer("solver_order"), 3));
+}
+
 /// DPM-Solver, DPM-Solver++, their SDEs. The third order is the shipped one, and its SDE has a wrong constant.
 inline dpm_options dpm_options_of(plan_input const& in, network_form const& network)
 {
     diffusers_config const& c = in.config;
     std::string const name = c.text("algorithm_type", "sde-dpmsolver++"); // the cosine class has no choice
-    bool const sde = name.starts_with("sde"), plus = name.ends_with("++") || name == "deis";
-    bool const third = c.correct() && c.integer("solver_order") == 3;
+    bool const sde = name.starts_with("sde"), plus = name.ends_with("++");
+    unsigned const order = order_up_to_three(c);
+    bool const third = c.correct() && order == 3;
     using rule = moment_rule;
     return {.network = network,
-            .order = static_cast<unsigned>(c.integer("solver_order")),
+            .order = order,
             .form = plus ? memory_form::x_0 : memory_form::epsilon,
             .eta = sde ? 1.0 : 0.0,
             .rule = third ? rule{}
@@ -866,7 +907,7 @@ inline plan deis_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
     return deis(solver_levels(in), {.network = network_of(c),
-                                    .order = static_cast<unsigned>(c.integer("solver_order")),
+                                    .order = order_up_to_three(c),
                                     .lower_order_final = c.flag("lower_order_final") && g.times.size() < 15});
 }
 
@@ -876,12 +917,9 @@ inline plan unipc_on(grid const& levels, network_form network, plan_input const&
     if (!c.flag("predict_x0"))
         network.operation = {}; // the class thresholds what it remembers as x_0 only
     std::vector<std::size_t> uncorrected;
-    for (double i : c.numbers("disable_corrector")) {
-        if (i != std::floor(i))
-            c.fail(config_error::kind::range, "disable_corrector", "must hold whole numbers");
+    for (double i : c.numbers("disable_corrector"))
         if (i >= static_cast<double>(step.begin_index))
             uncorrected.push_back(static_cast<std::size_t>(i) - step.begin_index);
-    }
     return unipc(levels, {.network = network,
                           .order = static_cast<unsigned>(c.integer("solver_order")),
                           .form = c.flag("predict_x0") ? memory_form::x_0 : memory_form::epsilon,
@@ -890,7 +928,14 @@ inline plan unipc_on(grid const& levels, network_form network, plan_input const&
                           .disable_corrector = uncorrected});
 }
 
-inline plan unipc_plan(plan_input const& in) { return unipc_on(solver_levels(in), network_of(in.config), in); }
+inline plan unipc_plan(plan_input const& in)
+{
+    if (in.config.flag("use_flow_sigmas") && in.grid.sigmas.front() >= 1 &&
+        in.config.text("prediction_type") == "epsilon")
+        in.config.refuse("prediction_type",
+                         "with use_flow_sigmas the first level is sigma = 1, where epsilon says nothing of x_0");
+    return unipc_on(solver_levels(in), network_of(in.config), in);
+}
 
 /// A stage of Helios's pyramid: Euler, or UniPC with the last level held at 1e-8.
 inline plan helios_plan(plan_input const& in)
@@ -909,10 +954,6 @@ inline std::vector<double> taus_of(diffusers_config const& c, std::span<double c
     double low = 200, high = 800, inside = 1, outside = 0;
     if (c.has("tau_func")) {
         nlohmann::json const& f = c["tau_func"];
-        for (char const* name : {"low", "high", "inside", "outside"})
-            if (!f.is_object() || !f.contains(name) || !f[name].is_number())
-                c.fail(config_error::kind::type, "tau_func",
-                       "must be an object of the numbers low, high, inside and outside");
         low = f["low"], high = f["high"], inside = f["inside"], outside = f["outside"];
     }
     std::vector<double> taus;
@@ -938,9 +979,11 @@ inline plan sa_plan(plan_input const& in)
 }
 
 /// How a class makes its plan. `cuts`: the plan is made whole and cut at begin_index; the others start there.
+/// `arguments`: those of its step that change it.
 struct plan_maker {
     plan (*make)(plan_input const&);
     bool cuts;
+    std::string_view arguments = "";
 };
 
 /// A row a class.
@@ -949,14 +992,14 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
     static std::map<std::string, plan_maker, std::less<>> const makers = {
         {"DDPM", {ddpm_plan, true}},
         {"DDPMParallel", {ddpm_plan, true}},
-        {"DDIM", {ddim_plan, true}},
-        {"DDIMParallel", {ddim_plan, true}},
+        {"DDIM", {ddim_plan, true, "eta use_clipped_model_output"}},
+        {"DDIMParallel", {ddim_plan, true, "eta use_clipped_model_output"}},
         {"DDIMInverse", {ddim_inverse_plan, true}},
         {"CogVideoXDDIM", {cogvideox_ddim_plan, true}},
         {"CogVideoXDPM", {cogvideox_dpm_plan, false}},
         {"LCM", {lcm_plan, true}},
-        {"TCD", {tcd_plan, true}},
-        {"UnCLIP", {ddpm_plan, true}},
+        {"TCD", {tcd_plan, true, "eta"}},
+        {"UnCLIP", {ddpm_plan, true, "prev_timestep"}},
         {"PNDM", {pndm_plan, false}},
         {"IPNDM", {ipndm_plan, false}},
         {"RePaint", {repaint_plan, false}},
@@ -964,18 +1007,18 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
         {"CMStochasticIterative", {cm_plan, true}},
         {"ConsistencyDecoder", {decoder_plan, true}},
         {"KarrasVe", {karras_ve_plan, false}},
-        {"EulerDiscrete", {euler_plan, true}},
+        {"EulerDiscrete", {euler_plan, true, "s_churn s_tmin s_tmax s_noise"}},
         {"EulerAncestralDiscrete", {euler_ancestral_plan, true}},
         {"HeunDiscrete", {heun_plan, false}},
         {"KDPM2Discrete", {kdpm2_plan, false}},
         {"KDPM2AncestralDiscrete", {kdpm2_plan, false}},
-        {"DPMSolverSDE", {dpm_sde_plan, false}},
-        {"LMSDiscrete", {lms_plan, true}},
-        {"EDMEuler", {edm_euler_plan, true}},
+        {"DPMSolverSDE", {dpm_sde_plan, false, "s_noise"}},
+        {"LMSDiscrete", {lms_plan, true, "order"}},
+        {"EDMEuler", {edm_euler_plan, true, "s_churn s_tmin s_tmax s_noise"}},
         {"FlowMatchEulerDiscrete", {flow_euler_plan, true}},
-        {"FlowMatchHeunDiscrete", {flow_heun_plan, false}},
+        {"FlowMatchHeunDiscrete", {flow_heun_plan, false, "s_churn s_tmin s_tmax s_noise"}},
         {"FlowMatchLCM", {flow_lcm_plan, true}},
-        {"FlowMapEulerDiscrete", {flow_map_plan, true}},
+        {"FlowMapEulerDiscrete", {flow_map_plan, true, "r_timestep"}},
         {"LTXEulerAncestralRF", {ltx_plan, true}},
         {"MiniMaxH3", {minimax_plan, true}},
         {"SCM", {scm_plan, true}},
@@ -997,6 +1040,39 @@ inline std::map<std::string, plan_maker, std::less<>> const& plan_makers()
     return makers;
 }
 
+/// Zero terminal SNR leaves nothing of x_0 in the epsilon of its last time.
+inline void check_zero_snr(diffusers_config const& c, diffusers_grid const& g)
+{
+    if (!c.flag("rescale_betas_zero_snr") || c.text("prediction_type") != "epsilon" || !g.sigmas.empty())
+        return;
+    std::vector<double> const alpha_bar = diffusers_alpha_bar(c);
+    for (double t : g.times)
+        if (t >= 0 && t < static_cast<double>(alpha_bar.size()) && alpha_bar[static_cast<std::size_t>(t)] == 0.0)
+            c.refuse("prediction_type", "with rescale_betas_zero_snr alpha is 0 at time " + shown(t) +
+                                            ", where epsilon says nothing of x_0; sample and v_prediction go");
+}
+
+/// Throws std::invalid_argument for an argument of `step` that the class does not take.
+inline void check_arguments(diffusers_config const& c, diffusers_step const& step, std::string_view taken)
+{
+    auto const see = [&](bool given, std::string_view name, auto value) {
+        if (given && !among(name, taken))
+            reject("make_plan", name, value,
+                   "the step of " + c.class_name() + " takes " +
+                       (taken.empty() ? "no such argument" : "only " + std::string(taken)));
+    };
+    diffusers_step const none;
+    see(step.eta.has_value(), "eta", step.eta.value_or(0));
+    see(step.use_clipped_model_output, "use_clipped_model_output", true);
+    see(step.s_churn != none.s_churn, "s_churn", step.s_churn);
+    see(step.s_tmin != none.s_tmin, "s_tmin", step.s_tmin);
+    see(step.s_tmax != none.s_tmax, "s_tmax", step.s_tmax);
+    see(step.s_noise != none.s_noise, "s_noise", step.s_noise);
+    see(step.order != none.order, "order", step.order);
+    see(step.r_timestep.has_value(), "r_timestep", step.r_timestep.value_or(0));
+    see(step.prev_timestep, "prev_timestep", true);
+}
+
 } // namespace detail
 
 /// The classes whose plans this library makes, without their ending "Scheduler", in alphabetical order.
@@ -1011,19 +1087,21 @@ inline std::vector<std::string> diffusers_classes()
 /// The plan of a configured class after set_timesteps(request), with the arguments of its step. Its initial_scale is
 /// the class's init_noise_sigma.
 ///
-/// Throws config_error (kind unsupported) where the class or an option is outside this library, and
-/// std::invalid_argument where an argument is not allowed.
+/// Throws config_error where the class, an option or a field with these arguments does not go, and
+/// std::invalid_argument where an argument is not allowed or not one of the class's.
 inline plan make_plan(diffusers_config const& config, diffusers_request const& request, diffusers_step const& step = {})
 {
     if (step.correct && !config.correct())
         return make_plan(config.corrected(), request, step);
     auto const maker = detail::plan_makers().find(config.class_name());
     if (maker == detail::plan_makers().end())
-        config.unsupported("_class_name", config.class_name());
+        config.unsupported("_class_name", "is a class without a plan here");
+    detail::check_arguments(config, step, maker->second.arguments);
     diffusers_grid const g = set_timesteps(config, request);
-    require(step.begin_index < std::max<std::size_t>(g.times.size(), 1), "diffusers plan", "begin_index",
-            step.begin_index, "it must be a position in the times");
-    plan p = maker->second.make({config, request, g, step});
+    detail::check_zero_snr(config, g);
+    require(step.begin_index < std::max<std::size_t>(g.times.size(), 1), "make_plan", "begin_index", step.begin_index,
+            "it must be a position in the times");
+    plan p = detail::blaming_times(config, request, [&] { return maker->second.make({config, request, g, step}); });
     if (maker->second.cuts && step.begin_index > 0)
         p = detail::starting_at(p, step.begin_index);
     p.initial_scale = g.initial_scale;
@@ -1037,7 +1115,7 @@ inline std::vector<plan> batch_step_plans(diffusers_config const& c, diffusers_r
 {
     bool const ancestral = c.class_name() == "DDPMParallel";
     if (!ancestral && c.class_name() != "DDIMParallel")
-        c.unsupported("_class_name", "batch_step_no_noise of " + c.class_name());
+        c.unsupported("_class_name", "is " + c.class_name() + "; only the parallel classes have batch_step_no_noise");
     detail::table_levels const level(c);
     double const stride = detail::stride_of(c, request);
     std::vector<plan> plans;
@@ -1062,7 +1140,7 @@ inline std::vector<plan> per_token_plans(diffusers_config const& c, diffusers_re
 {
     using namespace slots;
     if (c.class_name() != "FlowMatchEulerDiscrete")
-        c.unsupported("_class_name", "per_token_timesteps of " + c.class_name());
+        c.unsupported("_class_name", "is " + c.class_name() + "; only FlowMatchEulerDiscrete has per_token_timesteps");
     diffusers_grid const g = set_timesteps(c, request);
     std::vector<plan> plans(weights.size());
     for (std::size_t k = 0; k < weights.size(); ++k) {
@@ -1092,17 +1170,15 @@ struct sized_plan {
 };
 
 /// FlowMatchLCMScheduler with scale_factors: one plan a size. After step k the state has scale_factors[k] times its
-/// first size, beyond the list the size that it has; the noise is drawn at the new size. Throws as `make_plan` does,
-/// for another class, and unless all factors are positive.
+/// first size, beyond the list the size that it has; the noise is drawn at the new size. Where upscale_mode is null the
+/// factors are ignored, as the class does. Throws as `make_plan` does, and for another class.
 inline std::vector<sized_plan> sized_plans(diffusers_config const& c, diffusers_request const& request)
 {
     using namespace slots;
     if (c.class_name() != "FlowMatchLCM")
-        c.unsupported("_class_name", "scale_factors of " + c.class_name());
+        c.unsupported("_class_name", "is " + c.class_name() + "; only FlowMatchLCM has scale_factors");
     diffusers_grid const g = set_timesteps(c, request);
-    std::vector<double> const scales = c.has("scale_factors") ? c.numbers("scale_factors") : std::vector<double>{};
-    for (double scale : scales)
-        require(scale > 0.0 && std::isfinite(scale), "sized_plans", "scale_factors", scale, "it must be positive");
+    std::vector<double> const scales = c.has("upscale_mode") ? c.numbers("scale_factors") : std::vector<double>{};
     plan const whole = consistency(detail::grid_of(g, detail::sigma_path::flow), {.network = detail::flow_network});
     std::vector<sized_plan> parts(1);
     for (std::size_t i = 0; i < whole.stages.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/grid/sigmas.hpp>
 #include <alphabar/grid/spacing.hpp>
+#include <alphabar/io/edit_distance.hpp>
 #include <alphabar/sampler/adams.hpp>
 #include <alphabar/sampler/cfg_pp.hpp>
 #include <alphabar/sampler/consistency.hpp>
@@ -392,19 +393,6 @@ inline std::vector<std::string_view> names_of(std::string_view names)
         begin = end + 1;
     }
     return each;
-}
-
-/// The least number of letters to insert, leave out or replace.
-inline std::size_t edit_distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j)
-            diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] != b[j])}));
-    }
-    return row[b.size()];
 }
 
 /// A name that users know, and the row that it stands for.
