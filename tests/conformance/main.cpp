@@ -52,7 +52,7 @@ replayer replayer_of(std::string const& kind)
         {"trajectory", replay_trajectory}, {"grid", replay_grid},         {"forward", replay_forward},
         {"sampler", replay_sampler},       {"sigmas", replay_sigmas},     {"table", replay_table},
         {"gaussian", replay_gaussian},     {"loss", replay_loss},         {"random", replay_random},
-        {"function", replay_function},     {"guidance", replay_guidance},
+        {"function", replay_function},     {"guidance", replay_guidance}, {"parameters", replay_parameters},
     };
     return entry(kinds, kind, "the kind ");
 }

@@ -134,5 +134,6 @@ void replay_loss(verdict&);
 void replay_random(verdict&);
 void replay_function(verdict&);
 void replay_guidance(verdict&);
+void replay_parameters(verdict&);
 
 } // namespace conformance

@@ -182,18 +182,23 @@ void write(std::ostream& out)
            "Case, spaces, underscores and hyphens do not matter, + is p, and `sample_`, `get_sigmas_`, `k_` before and "
            "`_gpu` behind a sampler's name are left out.\n\n"
            "## Samplers of the WebUI, Forge, ComfyUI and k-diffusion\n\n"
-           "In the plans g is the grid and o the `name_options`; eta is 1 in a stochastic solver and 0 in DDIM unless "
-           "given. The schedule is the one that the WebUI takes where none is named; \"drops\" says who makes N + 1 "
-           "levels and leaves out the last but one. k-diffusion's functions are `sample_` and the name.\n\n"
-           "| names | plan | schedule | drops | |\n|---|---|---|---|---|\n";
+           "In the plans `path` is the model's path, `g` the schedule's grid and `o` the `name_options`; eta is 1 in a "
+           "stochastic solver and 0 in DDIM unless given. The schedule is the one that the WebUI and Forge take where "
+           "none is named; ComfyUI and k-diffusion have none: name it behind the sampler. \"One level less\" says "
+           "whose "
+           "schedule has N + 1 noisy levels, of which the last is left out. ComfyUI and Forge tell the network the "
+           "nearest whole "
+           "time. k-diffusion's functions are `sample_` and the name. \"timesteps\" are the times that the WebUI's "
+           "samplers of the first Stable Diffusion count in: they make about N calls and end above sigma = 0.\n\n"
+           "| names | plan | schedule | one level less | |\n|---|---|---|---|---|\n";
     for (auto const& row : ab::named_solvers<path>())
         out << "| " << names(row.names)
             << (row.flow      ? " (rectified flow)"
-                : row.of == 1 ? " (WebUI)"
+                : row.of == 9 ? " (WebUI)"
                               : "")
             << " | " << quoted(row.call) << " | " << row.schedule << " | "
             << (row.discards == 0   ? ""
-                : row.discards == 1 ? "WebUI"
+                : row.discards == 9 ? "WebUI"
                 : row.discards == 2 ? "ComfyUI"
                                     : "both")
             << " | " << row.note << " |\n";
@@ -202,7 +207,7 @@ void write(std::ostream& out)
     out << "\n## Schedules\n\n| names | whose | grid |\n|---|---|---|\n";
     for (auto const& row : ab::named_schedules<path>())
         out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | "
-            << (row.of == 1 ? "WebUI" : "") << " | " << quoted(row.call) << " |\n";
+            << (row.of == 9 ? "WebUI" : "") << " | " << quoted(row.call) << " |\n";
     out << "\n## Classes of diffusers\n\n"
            "`ab::read_diffusers_config(\"scheduler_config.json\").plan(20)` makes the plan that a class computes. "
            "Below are "

@@ -62,7 +62,7 @@ TEST_CASE("what users write differently does not matter")
     for (char const* name : {"dpmpp_2m_sde_gpu karras", "dpmpp_2m_sde_gpu_karras", "k_dpmpp_2m_sde_ka"})
         CHECK(named_plan(name, sd, 12) == plan);
     CHECK(named_plan("dpmpp_2m_sde_gpu sgm_uniform", sd, 12, {.from = from::comfyui}) ==
-          named_plan("DPM++ 2M SDE SGM Uniform", sd, 12));
+          named_plan("DPM++ 2M SDE SGM Uniform", sd, 12, {.from = from::forge}));
     CHECK(named_plan("k_dpm_2_a_ka", sd, 12) == named_plan("DPM2 a Karras", sd, 12));
     CHECK(named_plan("DPM++ 2M Automatic", sd, 12) == named_plan("DPM++ 2M Karras", sd, 12));
     CHECK(named_plan("Euler Align Your Steps 11", sd, 12) == named_plan("Euler Align Your Steps", sd, 12));
@@ -76,7 +76,8 @@ TEST_CASE("the WebUI and ComfyUI mean different grids by some names")
         return make_grid(sd, ab::named_grid(name, n, {.from = whose}));
     };
     ab::grid const webui = grid("kl_optimal", from::webui, 7), comfyui = grid("kl_optimal", from::comfyui, 7);
-    CHECK(webui.levels.back() == sd.level(0)); // which ends at sigma_min
+    CHECK(sigma_ratio(webui.levels.back()) == sigma_ratio(sd.level(0))); // which ends at sigma_min, x / alpha
+    CHECK(webui.levels.back().alpha == 1);
     CHECK(comfyui == make_grid(sd, ab::kl_optimal_grid(7)));
     CHECK(webui.levels[1] != comfyui.levels[1]);
     CHECK(grid("Beta", from::webui, 7) == make_grid(sd, ab::beta_grid(7)));
@@ -102,19 +103,50 @@ TEST_CASE("some samplers leave out the last level but one")
     CHECK(named_plan_grid("Euler Karras", sd, 10, {.discard_penultimate = true}) == cut);
 }
 
+// All of it is replayed against the software's own numbers by tests/conformance (kind `parameters`).
 TEST_CASE("the WebUI's samplers on times")
 {
-    CHECK(named_plan("LCM", sd, 8) == ab::lcm_sampler(sd, ab::lcm_grid(8)));
     CHECK(named_plan("lcm simple", sd, 8, {.from = from::comfyui}) ==
           ab::consistency(sd, ab::simple_grid(8, ab::arithmetic::numpy)));
-    CHECK(named_plan("PLMS", sd, 20).stages.size() == 21);
+    CHECK(named_plan_grid("LCM", sd, 4).times == std::vector<double>{999, 679, 339, 19});
+    CHECK(named_plan("PLMS", sd, 20).stages.size() == 20); // 19 steps, the first with two calls
+    CHECK(named_plan("DDIM", sd, 30).stages.size() == 30);
+    CHECK(named_plan("DDIM", sd, 1000).stages.size() == 999); // time 999 twice
     ab::grid const g = named_plan_grid("DDIM", sd, 20);
     CHECK(g.times.front() == 951);
-    CHECK(g.times.back() == 1);
-    CHECK(g.levels.back() == sd.level(0));
-    ab::grid const u = named_plan_grid("UniPC", sd, 20); // time_uniform: 999 to 0 in 20 intervals, in UniPC's own code
-    CHECK(u.times[1] == doctest::Approx(999.0 * 19 / 20));
+    CHECK(g.times.back() == 51);
+    CHECK(g.levels.back() == sd.level(1));
+    ab::grid const u = named_plan_grid("UniPC", sd, 30); // 999 to 0 in 31 intervals, in UniPC's own code
+    REQUIRE(u.steps() == 31);
+    CHECK(u.times[1] == doctest::Approx(999.0 * 30 / 31));
     CHECK(u.levels.back() == sd.level(0));
+    CHECK(complaint([&] { (void)named_plan("DDIM", sd, 1); }).find("makes no call") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("UniPC", sd, 2); }).find("order") != std::string::npos);
+    for (ab::unipc_skip skip : {ab::unipc_skip::time_quadratic, ab::unipc_skip::log_snr})
+        CHECK(named_plan_grid("UniPC", sd, 10, {.skip = skip}).levels.back() == sd.level(0));
+}
+
+TEST_CASE("ComfyUI and Forge tell the network the nearest whole time")
+{
+    for (from whose : {from::comfyui, from::forge})
+        for (ab::stage const& s : named_plan("dpmpp_2m karras", sd, 9, {.from = whose}).stages)
+            CHECK(s.time == std::round(s.time));
+    ab::plan const a = named_plan("dpmpp_2m karras", sd, 9),
+                   b = named_plan("dpmpp_2m karras", sd, 9, {.from = from::forge});
+    for (std::size_t i = 0; i < 9; ++i) {
+        CHECK(a.stages[i].x == b.stages[i].x);
+        CHECK(std::abs(a.stages[i].time - b.stages[i].time) <= 0.5);
+    }
+    CHECK(a.stages[3].time != b.stages[3].time);
+}
+
+TEST_CASE("an eta that a sampler has not is refused")
+{
+    CHECK(complaint([&] { (void)named_plan("Euler", sd, 6, {.eta = 0.0}); }).find("eta") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("ER-SDE", sd, 6, {.eta = 0.0}); }).find("eta") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("DDPM", sd, 6, {.eta = 0.5}); }).find("eta") != std::string::npos);
+    CHECK(named_plan("DDIM CFG++", sd, 6, {.eta = 0.5}) != named_plan("DDIM CFG++", sd, 6));
+    CHECK(named_plan("DPM fast", sd, 6, {.eta = 0.5}) != named_plan("DPM fast", sd, 6));
 }
 
 TEST_CASE("on rectified flow and on paths without a table")
@@ -146,7 +178,9 @@ TEST_CASE("every row of both tables makes a plan on Stable Diffusion's table")
     for (auto const& schedule : ab::named_schedules<ab::gaussian_diffusion>())
         for (std::string_view name : ab::detail::names_of(schedule.names))
             for (std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{20}})
-                for (from whose : {from::webui, from::comfyui, from::k_diffusion}) {
+                for (from whose : {from::webui, from::comfyui, from::k_diffusion, from::forge}) {
+                    if (name.ends_with("timesteps") && (n < 20 || !ab::is_webui(whose)))
+                        continue; // it makes no call, or is not theirs
                     CAPTURE(name);
                     CAPTURE(n);
                     ab::grid const g = make_grid(sd, ab::named_grid(std::string(name), n, {.from = whose}));
@@ -163,7 +197,8 @@ TEST_CASE("no two rows share a name, and no name can be read in two ways")
             for (auto const& schedule : schedules)
                 for (std::string_view behind : ab::detail::names_of(schedule.names)) {
                     std::string const both = std::string(name) + " " + std::string(behind);
-                    auto const found = ab::detail::name_lookup<ab::gaussian_diffusion>::parse(both, from::comfyui);
+                    from const whose = (schedule.of & 2) != 0 && (solver.of & 2) != 0 ? from::comfyui : from::webui;
+                    auto const found = ab::detail::name_lookup<ab::gaussian_diffusion>::parse(both, whose);
                     CAPTURE(both);
                     CHECK(ab::detail::names_of(found.solver->names).front() ==
                           ab::detail::names_of(solver.names).front());

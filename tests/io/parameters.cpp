@@ -124,11 +124,21 @@ TEST_CASE("image to image takes the last steps, Hires. fix has two runs")
         CHECK(part.stages[i].time == whole.stages[i + 5].time);
     CHECK(plan_of("Steps: 20, Sampler: Euler, Denoising strength: 1").stages.size() == 20);
     CHECK(plan_of("Steps: 20, Sampler: Euler, Denoising strength: 0.01").stages.size() == 1);
-    CHECK(plan_of("Steps: 20, Sampler: DDIM, Denoising strength: 0.7").stages.size() == 14);
+    CHECK(plan_of("Steps: 20, Sampler: DDIM, Denoising strength: 0.7").stages.size() == 13);
+    ab::webui_run const ddim =
+        ab::run_of(ab::parse_parameters("Steps: 20, Sampler: DDIM, Denoising strength: 0.5"), sd);
+    CHECK(ddim.plan.stages.front().time == 451); // the noise is that of one time above
+    CHECK(ddim.start == sd.level(501));
+    CHECK(plan_of("Steps: 20, Sampler: Euler, Denoising strength: 0").stages.size() == 1);
     // 31 levels instead of 30: with this sampler the WebUI counts from the first
     CHECK(plan_of("Steps: 30, Sampler: Euler, Schedule type: DDIM, Denoising strength: 1").stages.size() == 31);
     CHECK(plan_of("Steps: 30, Sampler: Euler, Schedule type: DDIM, Denoising strength: 0.5").stages.size() == 17);
-    CHECK(plan_of("Steps: 30, Sampler: DDIM, Denoising strength: 0.5").stages.size() == 15);
+    CHECK(plan_of("Steps: 30, Sampler: DDIM, Denoising strength: 0.5").stages.size() == 14);
+    CHECK(plan_of("Steps: 20, Sampler: Euler, First pass size: 512x512, Denoising strength: 0.7") ==
+          whole); // old Hires. fix
+    CHECK(plan_of("Steps: 20, Sampler: Euler, Hires steps: 0, Hires upscale: 2, Denoising strength: 0.5",
+                  ab::webui_pass::hires)
+              .stages.size() == 20);
     std::string const hires = "Steps: 20, Sampler: Euler, Denoising strength: 0.5, Hires upscale: 2, Hires steps: 8, "
                               "Hires sampler: DPM++ 2M, Hires schedule type: Karras";
     CHECK(plan_of(hires) == whole);
@@ -160,10 +170,13 @@ TEST_CASE("bad input gives an error that names the field and its byte")
         {"Steps: 20, Sampler: Euler, Eta: 1,5x: 3, Eta: 2", "Eta", "2"},
         {"Steps: 20, Sampler: Euler, Schedule rho: 7 7", "Schedule rho", "7 7"},
         {"Steps: 20, Sampler: Euler, Denoising strength: 1.5", "Denoising strength", "1.5"},
-        {"Steps: 20, Sampler: Euler, Denoising strength: 0", "Denoising strength", "0"},
+        {"Steps: 20, Sampler: DDIM, Denoising strength: 0", "Denoising strength", "0"},
+        {"Steps: 20, Sampler: Euler, Hires upscale: 2, Denoising strength: 0", "Denoising strength", "0"},
         {"Steps: 20, Sampler: Euler, Hires upscale: 2, Denoising strength: 1e-300", "Denoising strength", "1e-300"},
         {"Steps: 20, Sampler: Euler, Discard penultimate sigma: yes", "Discard penultimate sigma", "yes"},
-        {"Steps: 20, Sampler: UniPC, UniPC order: 2", "UniPC order", "2"},
+        {"Steps: 20, Sampler: UniPC, UniPC order: 8", "UniPC order", "8"},
+        {"Steps: 20, Sampler: UniPC, UniPC variant: nonsense", "UniPC variant", "nonsense"},
+        {"Steps: 20, Sampler: UniPC, UniPC skip type: nonsense", "UniPC skip type", "nonsense"},
         {"Steps: 20, Sampler: Euler, X: \"a", "X", "\"a"},
         {"Steps: 20, Sampler: Euler, X: \"a\\q\"", "X", "\\q"},
         {"Steps: 20, Sampler: Euler, X: \"\\ud800\"", "X", "\\ud8"},
@@ -176,6 +189,7 @@ TEST_CASE("bad input gives an error that names the field and its byte")
         CHECK(std::string(problem.what()).find(c.field) != std::string::npos);
     }
     CHECK(plan("Steps: 20").field() == "Sampler");
+    CHECK(std::string(plan("Steps: 20, sampler: Euler").what()).find("\"sampler\"") != std::string::npos);
     CHECK(plan("Sampler: Euler, Seed: 1, Size: 1x1").field() == "Steps");
     auto const refused = [](std::string const& text) {
         return error_of([&] { (void)ab::parse_parameters(text); }).field().empty();
@@ -231,4 +245,94 @@ TEST_CASE("the noise of the picture")
     std::vector<float> z(256);
     ab::torch_cpu_generator(7).randn(std::span<float>(z));
     CHECK(noise.initial().values == z);
+}
+
+TEST_CASE("values as the WebUI reads them")
+{
+    auto const value = [](std::string const& text, char const* name) { return ab::parse_parameters(text).text(name); };
+    std::string const cut = "Steps: 3, Sampler: Euler, Model: [v1, Schedule type: Karras, Seed: 1";
+    CHECK(value(cut, "Model") == "[v1");
+    CHECK(value(cut, "Schedule type") == "Karras");
+    CHECK(value("Steps: 3, Hashes: {\"a\": \"}, x: \\\"\", \"b\": [1, 2]}, Seed: 1", "Seed") == "1");
+    CHECK(value("Steps: 3, X: \"\\ud83d\\ude00\", Seed: 1", "X") == "\xf0\x9f\x98\x80");
+    CHECK(value("Steps: 3, X: \"\\u20ac\", Seed: 1", "X") == "\xe2\x82\xac");
+    auto const same = [](std::string const& a, std::string const& b) { return plan_of(a) == plan_of(b); };
+    CHECK(same("Steps: 9, Sampler: Euler, Schedule type: Karras, Schedule rho: 0, Schedule min sigma: 0, Sigma tmax: 0",
+               "Steps: 9, Sampler: Euler, Schedule type: Karras"));
+    CHECK(same("Steps: 9, Sampler: Euler, Scheduler: Karras", "Steps: 9, Sampler: Euler Karras"));
+    for (char const* sampler : {"DDIM", "PLMS", "UniPC", "DDIM CFG++"}) { // which have no schedule
+        std::string const line = std::string("Steps: 9, Sampler: ") + sampler;
+        CHECK(same(line + ", Schedule type: Karras", line));
+        CHECK(plan_of(line).initial_scale == 1);
+    }
+    CHECK_FALSE(same("Steps: 9, Sampler: DDIM, Eta DDIM: 0.5", "Steps: 9, Sampler: DDIM"));
+    CHECK(same("Steps: 9, Sampler: Euler, Eta: 0.5", "Steps: 9, Sampler: Euler"));
+    CHECK(plan_of("Steps: 9, Sampler: UniPC, UniPC variant: vary_coeff, UniPC order: 2") ==
+          at_sigma(
+              ab::unipc(sd, named_plan_grid("UniPC", sd, 9), {.order = 2, .variant = ab::unipc_variant::vary_shipped}),
+              1));
+}
+
+TEST_CASE("the guidance scale of each run")
+{
+    ab::generation_parameters const p = ab::parse_parameters(
+        "Steps: 9, Sampler: DDIM CFG++, CFG scale: 7, Hires sampler: Euler, Hires CFG Scale: 3, Hires steps: 4");
+    CHECK(p.guidance_scale() == 7 / 12.5);
+    CHECK(p.guidance_scale(ab::webui_pass::hires) == 3);
+    CHECK(ab::parse_parameters("Steps: 9, Sampler: Euler, CFG scale: 7").guidance_scale(ab::webui_pass::hires) == 7);
+}
+
+TEST_CASE("all of a picture")
+{
+    ab::shape const latent{2, 4, 2, 2};
+    auto const of = [&](std::string const& more, ab::reproduction_options const& o = {}) {
+        return reproduce(
+            ab::parse_parameters("a cat\nSteps: 10, Sampler: Euler a, CFG scale: 5, Seed: 7, RNG: NV" + more), sd,
+            latent, o);
+    };
+    ab::reproduction const r = of(", Size: 16x16, Model: x, Version: v1.10.1, NGMS: 3, Lora hashes: \"a: b\"");
+    CHECK(r.plan == at_sigma(named_plan("Euler a", sd, 10), sd.level(999).sigma));
+    CHECK(r.start.alpha == 0);
+    CHECK(r.start.sigma == r.plan.initial_scale);
+    CHECK(r.not_reproduced.empty());
+    CHECK(r.noise.initial().values == ab::webui_noise<>({.seeds = {7, 8}}, latent).initial().values);
+    // odd calls below sigma 3 are left to the conditional prediction
+    for (std::size_t call = 0; call < 10; ++call) {
+        double const sigma = sigma_ratio(sd.level(r.plan.stages[call].time));
+        double const excess = r.guidance.weights({.call = call}).d[0];
+        CHECK(excess == (call % 2 == 1 && sigma < 3 ? 0.0 : 4.0));
+    }
+    CHECK(of(", NGMS: 3, NGMS all steps: True").guidance.weights({.call = 8}).d[0] == 0);
+    ab::reproduction const early = of(", Skip Early CFG: 0.3");
+    for (std::size_t call = 0; call < 10; ++call)
+        CHECK(early.guidance.weights({.call = call}).d[0] == (call <= 3 ? 0.0 : 4.0));
+    CHECK(of(", SGM noise multiplier: True").start.sigma == doctest::Approx(1).epsilon(1e-12));
+
+    // what matters and is not reproduced is said, and what is not known
+    auto const left = [&](std::string const& more) {
+        std::string names;
+        for (auto const& f : of(more).not_reproduced)
+            names += f.field + ";";
+        return names;
+    };
+    CHECK(
+        left(", Noise Schedule: Zero Terminal SNR, Downcast alphas_cumprod: True, Refiner: x, Refiner switch at: 0.8, "
+             "Image CFG scale: 1.5, Distilled CFG Scale: 3.5, Shift: 3, Mask blur: 4, Foo: 1") ==
+        "Noise Schedule;Downcast alphas_cumprod;Refiner;Refiner switch at;Image CFG scale;Distilled CFG "
+        "Scale;Shift;Mask "
+        "blur;Foo;");
+    CHECK(reproduce(ab::parse_parameters("a AND b\nSteps: 5, Sampler: DPM++ SDE, CFG scale: 5, Seed: 7, RNG: CPU"), sd,
+                    latent)
+              .not_reproduced.size() == 2);
+    CHECK(error_of([&] {
+              (void)reproduce(ab::parse_parameters("Steps: 5, Sampler: Euler, CFG scale: 5, Seed: 7"), sd, latent);
+          }).field() == "RNG");
+    CHECK(of("", {.device = ab::cuda_devices::a100}).plan.stages.size() == 10);
+
+    // from an image
+    ab::reproduction const image = of(", Denoising strength: 0.5, Noise multiplier: 1.1, Extra noise: 0.2");
+    double const time = image.plan.stages[0].time;
+    CHECK(image.start.alpha == sd.level(time).alpha);
+    CHECK(image.start.sigma ==
+          doctest::Approx(1.1 * (sd.level(time).sigma + 0.2 * sd.level(time).alpha)).epsilon(1e-14));
 }

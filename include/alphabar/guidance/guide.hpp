@@ -26,6 +26,7 @@ struct guidance_point {
     std::size_t step = 0, steps = 1;
     double time = std::numeric_limits<double>::quiet_NaN(); ///< as the network is told
     std::size_t row = 0, batch = 1;
+    std::size_t call = 0; ///< of the run, from 0; a step may have several
 };
 
 /// A rule's scale counts u + w (c - u), as the field does; this is the scale of c + w (c - u). Source: Ho & Salimans

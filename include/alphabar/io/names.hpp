@@ -41,9 +41,14 @@
 
 namespace alphabar {
 
-/// Whose names are meant, where software disagrees: a schedule's rule, the schedule that goes without saying (the WebUI has one
-/// for each sampler, the others have none), and for which samplers the last level but one is left out.
-enum class software : std::uint8_t { webui = 1, comfyui = 2, k_diffusion = 4 };
+/// Whose names are meant, where software disagrees: a schedule's rule, the schedule that goes without saying (the WebUI and
+/// Forge have one for each sampler, the others have none), for which samplers the last level but one is left out, and
+/// whether a table's network is told the nearest whole time (ComfyUI and Forge do so).
+enum class software : std::uint8_t { webui = 1, comfyui = 2, k_diffusion = 4, forge = 8 };
+constexpr bool is_webui(software s) { return s == software::webui || s == software::forge; }
+
+/// How the WebUI's UniPC spaces its times: equally, equally in their square root, or equally in lambda.
+enum class unipc_skip : std::uint8_t { time_uniform, time_quadratic, log_snr };
 
 struct name_options {
     network_form network{};
@@ -56,6 +61,8 @@ struct name_options {
     double beta_alpha = 0.6;     ///< of beta
     double beta_beta = 0.6;
     bool discard_penultimate = false; ///< for every sampler, not only for those whose software does so
+    unipc_options unipc{.order = 3, .variant = unipc_variant::bh1}; ///< of UniPC; its network is the one above
+    unipc_skip skip = unipc_skip::time_uniform;                     ///< of the WebUI's UniPC
 };
 
 /// A row of the table of schedules.
@@ -64,7 +71,7 @@ struct named_schedule {
     std::string_view names; ///< separated by |, the first one is shown
     std::string_view call;  ///< what `make` does, as C++
     grid (*make)(Path const& path, std::size_t n, name_options const& o);
-    unsigned of = 7;   ///< the software that means this by it, a sum of `software`
+    unsigned of = 15;  ///< the software that means this by it, a sum of `software`
     bool flow = false; ///< this is meant on rectified flow only; it stands before the row for other paths
 };
 
@@ -78,7 +85,21 @@ struct named_solver {
     unsigned discards = 0;                 ///< the software that makes N + 1 levels and leaves out the last but one
     bool flow = false;
     std::string_view note = {}; ///< how it differs from the software's
-    unsigned of = 7;            ///< the software that means this by it
+    unsigned of = 15;           ///< the software that means this by it
+
+    /// Whether the WebUI reckons with two calls a step.
+    bool two_calls() const
+    {
+        for (std::string_view start : {"heun(", "dpm_2", "dpmpp_2s_ancestral(", "dpmpp_sde(", "named_restart"})
+            if (call.starts_with(start))
+                return true;
+        return false;
+    }
+    /// Whether the plan depends on name_options::eta.
+    bool reads_eta() const
+    {
+        return call.find("o.eta") != call.npos || call.starts_with("named_dpm_fast") || call.starts_with("named_sa");
+    }
 };
 
 namespace detail {
@@ -91,12 +112,143 @@ grid named_made(Path const& path, Spec const& spec)
     reject("named_grid", "the path", "continuous", "this schedule counts the times of a table");
 }
 
-/// The times of ddim_uniform_grid, with the level of time 0 as the end: the WebUI's DDIM and PLMS.
-inline auto webui_timesteps_grid(std::size_t n)
+/// The times of the WebUI's DDIM, PLMS and UniPC for N steps, from the least noisy: 1 + k (T // N), at most T - 1.
+inline std::vector<double> webui_timesteps(std::size_t T, std::size_t n)
 {
-    return [n]<table_path Path>(Path const& path) -> grid {
-        grid g = make_grid(path, ddim_uniform_grid(n));
-        g.levels.back() = path.level(0.0);
+    require(n >= 1 && n <= T, "named_plan", "the number of steps", n, "it must lie in [1, T]");
+    std::vector<double> times;
+    for (std::size_t t = 0; t < T; t += T / n)
+        times.push_back(static_cast<double>(std::min(t + 1, T - 1)));
+    return times;
+}
+
+/// The WebUI's DDIM and PLMS: one call fewer than there are `webui_timesteps`, of which the first `kept` are used; the
+/// last step goes to the level of time 1.
+inline auto webui_timesteps_grid(std::size_t n, std::optional<std::size_t> kept = {})
+{
+    return [=]<table_path Path>(Path const& path) -> grid {
+        std::vector<double> times = webui_timesteps(path.T(), n);
+        times.resize(std::min(kept.value_or(times.size()), times.size()));
+        require(times.size() > 1, "named_plan", "the number of steps", n, "the WebUI's sampler makes no call with it");
+        grid g{.times{times.rbegin(), times.rend() - 1}, .levels = {}, .end_time = times[0]};
+        for (double t : g.times)
+            g.levels.push_back(path.level(t));
+        g.levels.push_back(path.level(times[0]));
+        if (g.times.size() > 1 && g.times[0] == g.times[1]) // from T / 2 steps on
+            g.direction = grid::course::as_given;
+        return g;
+    };
+}
+
+/// The WebUI's UniPC: as many calls as there are `webui_timesteps`, or as are `kept` of them, from the last time, or the
+/// last one kept, to time 0, which is the end. Between the entries of the table log alpha is interpolated, not log sigma.
+inline auto webui_unipc_grid(std::size_t n, name_options const& o, std::optional<std::size_t> kept = {})
+{
+    return [n, kept, skip = o.skip, order = o.unipc.order]<table_path Path>(Path const& path) -> grid {
+        std::vector<double> const times = webui_timesteps(path.T(), n);
+        std::size_t const calls = std::min(kept.value_or(times.size()), times.size());
+        require(calls >= order, "named_plan", "the number of steps", n, "the WebUI's UniPC needs as many as its order");
+        auto const log_alpha_at = [&](double t) { return std::log(path.level(t).alpha); };
+        double const T = static_cast<double>(path.T()), top = kept ? times[calls - 1] + 1.0 : T; // counted from 1 to T
+        auto const lambda_of = [](double log_alpha) {
+            return log_alpha - 0.5 * std::log(-std::expm1(2.0 * log_alpha));
+        };
+        double const high = lambda_of(log_alpha_at(top - 1.0)), low = lambda_of(log_alpha_at(0.0));
+        grid g{};
+        for (std::size_t i = 0; i <= calls; ++i) {
+            double const u = static_cast<double>(i) / static_cast<double>(calls);
+            double const root = std::sqrt(top) + u * (1.0 - std::sqrt(top));
+            double at = (skip == unipc_skip::time_quadratic ? root * root : top + u * (1.0 - top)) - 1.0;
+            if (skip == unipc_skip::log_snr && i > 0 && i < calls) {
+                double const lambda = high + u * (low - high), log_alpha = -0.5 * std::log1p(std::exp(-2.0 * lambda));
+                double const below = std::floor(path.time(std::exp(-lambda)));
+                double const here = log_alpha_at(below), next = log_alpha_at(below + 1.0);
+                at = below + (log_alpha - here) / (next - here);
+            } else if (skip == unipc_skip::log_snr) {
+                at = i == 0 ? top - 1.0 : 0.0;
+            }
+            double const below = std::min(std::floor(at), T - 2.0), w = at - below;
+            double const log_alpha = (1.0 - w) * log_alpha_at(below) + w * log_alpha_at(below + 1.0);
+            g.levels.push_back(w == 0.0 || w == 1.0
+                                   ? path.level(at)
+                                   : noise_level{std::exp(log_alpha), std::sqrt(-std::expm1(2.0 * log_alpha))});
+            if (i < calls)
+                g.times.push_back(at);
+        }
+        return g;
+    };
+}
+
+/// The table that the WebUI's LCM lives on: every (T / 50)th entry of the path's, the last one included.
+template <table_path Path>
+gaussian_diffusion lcm_table(Path const& path)
+{
+    std::size_t const stride = path.T() / 50;
+    require(stride > 0, "named_plan", "T", path.T(), "LCM needs a table of at least 50 times");
+    std::vector<double> betas;
+    for (double before = 1.0, t = static_cast<double>(path.T() - 49 * stride - 1); betas.size() < 50;
+         t += static_cast<double>(stride)) {
+        noise_level const level = path.level(t);
+        double const kept = level.alpha * level.alpha;
+        betas.push_back(1.0 - kept / before);
+        before = kept;
+    }
+    return gaussian_diffusion(beta_schedule({betas.begin(), betas.end()}));
+}
+
+/// The whole time that is nearest, of two the lower one.
+inline double nearest_time(double t) { return std::ceil(t - 0.5); }
+
+/// The grid on `lcm_table` with the network told the entry of the path's table that is nearest.
+template <table_path Path>
+grid on_whole_table(Path const& path, grid g)
+{
+    double const stride = static_cast<double>(path.T() / 50), last = static_cast<double>(path.T() - 1);
+    for (double& t : g.times)
+        t = last - stride * (49.0 - nearest_time(t));
+    return g;
+}
+
+/// The WebUI's LCM: as lcm_sampler, but what the boundary condition adds is x / alpha, not x.
+inline plan named_lcm(grid const& g, name_options const& o)
+{
+    network_form const network = settled(o.network, g.usual);
+    plan p = consistency(g, {.network = network});
+    for (std::size_t i = 0; i < g.steps(); ++i) {
+        double const u = 10.0 * g.times[i], root = std::hypot(u, 0.5), skip = 0.5 / root, alpha = g.levels[i + 1].alpha;
+        p.stages[i].x +=
+            (alpha * skip * skip / g.levels[i].alpha) * slots::x + (alpha * (u / root - 1.0)) * slots::m(0);
+    }
+    return p;
+}
+
+/// Throws std::invalid_argument where an eta is given to a sampler that has none.
+template <noise_path Path>
+void check_eta(named_solver<Path> const& solver, name_options const& o)
+{
+    require(!o.eta || solver.reads_eta(), "named_plan", "eta", o.eta.value_or(0.0), "this sampler has none");
+}
+
+/// The plan as ComfyUI and Forge run it on a table: the network is told the nearest whole time.
+template <noise_path Path>
+plan as_called(named_solver<Path> const& solver, plan p, name_options const& o)
+{
+    bool const counted = solver.schedule.ends_with("timesteps"); // rounds halves to even
+    if (table_path<Path> && (o.from == software::comfyui || o.from == software::forge) &&
+        o.network.clock == network_clock::path)
+        for (stage& s : p.stages) {
+            double const t = s.time / o.network.time_scale;
+            s.time = o.network.time_scale * (counted ? std::nearbyint(t) : nearest_time(t));
+        }
+    return p;
+}
+
+/// The grid with its last state as k-diffusion leaves it, x / alpha: that matters where sigma does not end at 0.
+auto unscaled_end(auto const& spec)
+{
+    return [=](noise_path auto const& path) -> grid {
+        grid g = make_grid(path, spec);
+        g.levels.back() = {1.0, sigma_ratio(g.levels.back())};
         return g;
     };
 }
@@ -118,11 +270,11 @@ plan named_dpm_fast(Path const& path, grid const& g, name_options const& o)
 {
     std::vector<runge_kutta_method> const methods = fast_methods(g.steps());
     sigma_range const range{sigma_of(path, g.levels[g.steps() - 1]), sigma_of(path, g.levels[0])};
-    return runge_kutta(path, exponential_grid(methods.size(), through(range, final_level::first)),
+    return runge_kutta(path, unscaled_end(exponential_grid(methods.size(), through(range, final_level::first))),
                        {.network = o.network,
                         .methods = methods,
                         .form = memory_form::epsilon,
-                        .eta = o.eta.value_or(o.from == software::webui ? 1.0 : 0.0),
+                        .eta = o.eta.value_or(is_webui(o.from) ? 1.0 : 0.0),
                         .stays_above = true,
                         .noise_scale = o.noise_scale});
 }
@@ -178,6 +330,8 @@ inline double comfyui_res(stage const& s, noise_level from, noise_level to)
     return s.x.reads(slots::m(1)) ? from.alpha * s.x[slots::x] : to.alpha;
 }
 
+inline constexpr std::string_view one_tree = "the software draws from one Brownian path";
+
 } // namespace detail
 
 #define ALPHABAR_GRID(...)                                                                                             \
@@ -192,15 +346,16 @@ inline double comfyui_res(stage const& s, noise_level from, noise_level to)
 template <noise_path Path>
 std::vector<named_schedule<Path>> const& named_schedules()
 {
-    using detail::through, detail::rounding, detail::webui_timesteps_grid;
-    constexpr unsigned webui = static_cast<unsigned>(software::webui);
+    using detail::through, detail::rounding, detail::unscaled_end, detail::webui_timesteps_grid,
+        detail::webui_unipc_grid;
+    constexpr unsigned webui = static_cast<unsigned>(software::webui) | static_cast<unsigned>(software::forge);
     static std::vector<named_schedule<Path>> const rows = {
         {"Uniform|Normal|normal", ALPHABAR_GRID(normal_grid(n, o.range))},
         {"Karras|karras|ka", ALPHABAR_GRID(karras_grid(n, {.rho = o.rho.value_or(7.0), .range = o.range}))},
         {"Exponential|exponential", ALPHABAR_GRID(exponential_grid(n, o.range))},
         {"Polyexponential", ALPHABAR_GRID(polyexponential_grid(n, {.rho = o.rho.value_or(1.0), .range = o.range}))},
         {"SGM Uniform|sgm_uniform", ALPHABAR_GRID(sgm_uniform_grid(n, o.range))},
-        {"KL Optimal", ALPHABAR_GRID(kl_optimal_grid(n, through(o.range, final_level::first))), webui},
+        {"KL Optimal", ALPHABAR_GRID(unscaled_end(kl_optimal_grid(n, through(o.range, final_level::first)))), webui},
         {"KL Optimal|kl_optimal", ALPHABAR_GRID(kl_optimal_grid(n, o.range))},
         {"Align Your Steps|ays|Align Your Steps 11",
          ALPHABAR_GRID(list_grid(n, level_list::ays_sd15, {.through_end = false}))},
@@ -230,7 +385,8 @@ std::vector<named_schedule<Path>> const& named_schedules()
         {"time_uniform", ALPHABAR_GRID(sgm_uniform_grid(n, through(o.range, final_level::first)))},
         {"time_quadratic", ALPHABAR_GRID(time_quadratic_grid(n))},
         {"logSNR", ALPHABAR_GRID(exponential_grid(n, through(o.range, final_level::first)))},
-        {"timesteps", ALPHABAR_GRID(webui_timesteps_grid(n))},
+        {"timesteps", ALPHABAR_GRID(webui_timesteps_grid(n)), webui},
+        {"UniPC timesteps", ALPHABAR_GRID(webui_unipc_grid(n, o)), webui},
         {"LCM", ALPHABAR_GRID(lcm_grid(n))},
     };
     return rows;
@@ -240,12 +396,13 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::comfyui_2m, detail::comfyui_res, detail::named_dpm_fast,
-        detail::named_restart, detail::named_sa_solver;
-    constexpr auto webui = static_cast<unsigned>(software::webui), comfyui = static_cast<unsigned>(software::comfyui);
+    using detail::comfyui_2m, detail::comfyui_res, detail::named_dpm_fast, detail::named_lcm, detail::named_restart,
+        detail::named_sa_solver;
+    constexpr auto webui = static_cast<unsigned>(software::webui) | static_cast<unsigned>(software::forge),
+                   comfyui = static_cast<unsigned>(software::comfyui);
     constexpr std::string_view flow_note = "on rectified flow ComfyUI and Forge split noise and step otherwise";
     constexpr std::string_view heads_note = "the network has two heads, the unconditional and the guided prediction";
-    constexpr std::string_view tree_note = "the software draws from one Brownian path";
+    constexpr std::string_view tree_note = detail::one_tree;
     static std::vector<named_solver<Path>> const rows = {
         {"Euler|euler", ALPHABAR_PLAN(euler(path, g, {.network = o.network, .churn = o.churn}))},
         {"Euler a|euler_ancestral",
@@ -313,7 +470,10 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"ER-SDE|er_sde", ALPHABAR_PLAN(er_sde(path, g, {.network = o.network, .noise_scale = o.noise_scale})),
          "Uniform", 0, false, "the second difference of order 3 is exact"},
         {"euler_cfg_pp", ALPHABAR_PLAN(euler_cfg_pp(path, g, {.network = o.network})), "Uniform", 0, false, heads_note},
-        {"DDIM CFG++", ALPHABAR_PLAN(euler_cfg_pp(path, g, {.network = o.network})), "timesteps", 0, false, heads_note},
+        {"DDIM CFG++",
+         ALPHABAR_PLAN(euler_ancestral_cfg_pp(
+             path, g, {.network = o.network, .eta = o.eta.value_or(0.0), .noise_scale = o.noise_scale})),
+         "timesteps", 0, false, heads_note},
         {"euler_ancestral_cfg_pp",
          ALPHABAR_PLAN(euler_ancestral_cfg_pp(
              path, g, {.network = o.network, .eta = o.eta.value_or(1.0), .noise_scale = o.noise_scale})),
@@ -333,12 +493,16 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"gradient_estimation_cfg_pp", ALPHABAR_PLAN(gradient_estimation_cfg_pp(path, g, {.network = o.network})),
          "Uniform", 0, false, heads_note},
         {"UniPC|uni_pc",
-         ALPHABAR_PLAN(unipc(
-             path, g, {.network = o.network, .order = 3, .variant = unipc_variant::bh1, .lower_order_final = true})),
-         "time_uniform", comfyui, false, "ComfyUI ends at sigma 0.001"},
+         ALPHABAR_PLAN(unipc(path, g,
+                             {.network = o.network,
+                              .order = o.unipc.order,
+                              .variant = o.unipc.variant,
+                              .lower_order_final = o.unipc.lower_order_final})),
+         "UniPC timesteps", comfyui, false, "ComfyUI ends at sigma 0.001"},
         {"UniPC bh2|uni_pc_bh2",
-         ALPHABAR_PLAN(unipc(path, g, {.network = o.network, .order = 3, .lower_order_final = true})), "time_uniform",
-         comfyui, false, "ComfyUI ends at sigma 0.001"},
+         ALPHABAR_PLAN(unipc(
+             path, g, {.network = o.network, .order = o.unipc.order, .lower_order_final = o.unipc.lower_order_final})),
+         "UniPC timesteps", comfyui, false, "ComfyUI ends at sigma 0.001"},
         {"DEIS|deis", ALPHABAR_PLAN(deis(path, g, {.network = o.network, .order = 3})), "Uniform", 0, false,
          "polynomials in log sigma, as diffusers has them; ComfyUI's are in time"},
         {"SA-Solver|sa_solver", ALPHABAR_PLAN(named_sa_solver(path, g, o))},
@@ -354,7 +518,8 @@ std::vector<named_solver<Path>> const& named_solvers()
          true,
          {},
          webui},
-        {"LCM", ALPHABAR_PLAN(lcm_sampler(path, g, {.network = o.network})), "LCM", 0, false, {}, webui},
+        {"LCM", ALPHABAR_PLAN(named_lcm(make_grid(path, g), o)), "Uniform", 0, false,
+         "schedules act on every 20th time of the table", webui},
         {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale}))},
     };
     return rows;
@@ -461,13 +626,15 @@ struct name_lookup {
     {
         return row_of(named_solvers<Path>(), plain, flow, static_cast<unsigned>(from));
     }
+    /// The names that mean a row to this software.
     template <class Row>
-    static std::vector<known_name> known_names(std::vector<Row> const& rows)
+    static std::vector<known_name> known_names(std::vector<Row> const& rows, software from)
     {
         std::vector<known_name> all;
         for (std::size_t i = 0; i < rows.size(); ++i)
             for (std::string_view name : names_of(rows[i].names))
-                all.push_back({std::string(name), {i, 0}});
+                if (row_of(rows, plain_name(name), flow, static_cast<unsigned>(from)) == &rows[i])
+                    all.push_back({std::string(name), {i, 0}});
         return all;
     }
     /// "DPM++ 2M Karras": the longest solver's name at its start whose rest is empty or a schedule.
@@ -488,8 +655,8 @@ struct name_lookup {
         if (schedule_of(plain, from))
             reject("named_plan", "the sampler", "\"" + std::string(name) + "\"",
                    "it is a schedule; name the sampler before it, as in \"DPM++ 2M Karras\"");
-        std::vector<known_name> known = known_names(named_solvers<Path>());
-        std::vector<known_name> const solvers = known, schedules = known_names(named_schedules<Path>());
+        std::vector<known_name> known = known_names(named_solvers<Path>(), from);
+        std::vector<known_name> const solvers = known, schedules = known_names(named_schedules<Path>(), from);
         for (auto const& [solver, row] : solvers)
             for (auto const& [schedule, behind] : schedules)
                 known.push_back({solver + " " + schedule, {row.first, behind.first + 1}});
@@ -499,7 +666,7 @@ struct name_lookup {
     {
         if (auto const* schedule = schedule_of(plain_name(name), from))
             return *schedule;
-        unknown_name("named_grid", "the schedule", name, known_names(named_schedules<Path>()));
+        unknown_name("named_grid", "the schedule", name, known_names(named_schedules<Path>(), from));
     }
 };
 
@@ -535,7 +702,8 @@ plan named_plan(std::string_view solver, Path const& path, Spec const& spec, nam
     auto const found = detail::name_lookup<Path>::parse(solver, o.from);
     require(!found.schedule, "named_plan", "the sampler", "\"" + std::string(solver.substr(0, 64)) + "\"",
             "the grid is given; leave out the schedule");
-    return found.solver->make(path, make_grid(path, spec), o);
+    detail::check_eta(*found.solver, o);
+    return detail::as_called(*found.solver, found.solver->make(path, make_grid(path, spec), o), o);
 }
 
 /// The grid of N steps that goes with a sampler's name: the schedule that follows it ("DPM++ 2M Karras"), or `schedule`, or the
@@ -547,22 +715,29 @@ grid named_plan_grid(std::string_view name, Path const& path, std::size_t n, nam
     using names = detail::name_lookup<Path>;
     names const found = names::parse(name, o.from);
     bool const automatic = schedule.empty() || detail::plain_name(schedule) == "automatic";
-    if (automatic && !found.schedule && o.from != software::webui)
+    if (automatic && !found.schedule && !is_webui(o.from))
         reject("named_plan", "the schedule", "missing", "name it behind the sampler, for example \"euler normal\"");
     auto const& row = !automatic       ? names::schedule_named(schedule, o.from)
                       : found.schedule ? *found.schedule
                                        : names::schedule_named(found.solver->schedule, o.from);
+    if constexpr (table_path<Path>)
+        if (found.solver->call.starts_with("named_lcm")) // its schedules act on a table of its own
+            return detail::on_whole_table(
+                path, detail::name_lookup<gaussian_diffusion>::schedule_named(detail::names_of(row.names)[0], o.from)
+                          .make(detail::lcm_table(path), n, o));
+    bool const counted = row.names.ends_with("timesteps"); // the WebUI takes one step more and leaves nothing out
     bool const discards = o.discard_penultimate || (found.solver->discards & static_cast<unsigned>(o.from)) != 0;
     grid const g = row.make(path, discards ? n + 1 : n, o);
-    return discards ? detail::without_penultimate(g) : g;
+    return discards && !counted ? detail::without_penultimate(g) : g;
 }
 
 /// The plan of a name: named_plan("DPM++ 2M Karras", path, 20). Throws as named_plan_grid and named_plan on a grid do.
 template <noise_path Path>
 plan named_plan(std::string_view name, Path const& path, std::size_t n, name_options const& o = {})
 {
-    grid const g = named_plan_grid(name, path, n, o);
-    return detail::name_lookup<Path>::parse(name, o.from).solver->make(path, g, o);
+    auto const& solver = *detail::name_lookup<Path>::parse(name, o.from).solver;
+    detail::check_eta(solver, o);
+    return detail::as_called(solver, solver.make(path, named_plan_grid(name, path, n, o), o), o);
 }
 
 } // namespace alphabar

@@ -4,8 +4,12 @@
 #pragma once
 
 #include <alphabar/core/error.hpp>
+#include <alphabar/core/tensor.hpp>
 #include <alphabar/grid/grid.hpp>
+#include <alphabar/guidance/classifier_free.hpp>
+#include <alphabar/guidance/interval.hpp>
 #include <alphabar/io/names.hpp>
+#include <alphabar/noise/torch_cuda.hpp>
 #include <alphabar/noise/webui.hpp>
 #include <alphabar/sampler/plan.hpp>
 
@@ -14,6 +18,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,10 +44,6 @@ private:
     std::string field_;
     std::size_t byte_;
 };
-
-/// From whose generator the noise is: torch's on the graphics card, torch's on the processor, or the WebUI's own copy
-/// of the first (torch_cuda_generator, torch_cpu_generator, webui_nv_generator).
-enum class webui_source : std::uint8_t { gpu, cpu, nv };
 
 /// Which of the two runs of a picture made with "Hires. fix".
 enum class webui_pass : std::uint8_t { first, hires };
@@ -109,8 +110,32 @@ struct generation_parameters {
         return std::pair(*width, *height);
     }
 
-    /// "CFG scale", the w of u + w (c - u). Throws parameter_error where it is missing.
-    double guidance_scale() const { return needed(number("CFG scale"), "CFG scale"); }
+    /// "CFG scale", the w of u + w (c - u); "Hires CFG Scale" in the second run of "Hires. fix" where Forge says it. CFG++ of
+    /// the WebUI's DDIM has w / 12.5. Throws parameter_error where it is missing.
+    double guidance_scale(webui_pass pass = webui_pass::first) const
+    {
+        bool const second = pass == webui_pass::hires;
+        double const w =
+            needed(number(second && find("Hires CFG Scale") ? "Hires CFG Scale" : "CFG scale"), "CFG scale");
+        return detail::plain_name(sampler(pass)).starts_with("ddimcfgpp") ? w / 12.5 : w;
+    }
+    /// "Sampler", or "Hires sampler" in the second run; empty where there is none.
+    std::string sampler(webui_pass pass = webui_pass::first) const { return of_pass("Sampler", "Hires sampler", pass); }
+    /// "Schedule type" ("Scheduler" in other programs), or that of the second run; empty where there is none.
+    std::string schedule(webui_pass pass = webui_pass::first) const
+    {
+        return of_pass(find("Schedule type") ? "Schedule type" : "Scheduler", "Hires schedule type", pass);
+    }
+    /// Whether the picture was made in two runs, by "Hires. fix"; a "First pass size" is its old form.
+    bool two_runs() const
+    {
+        return std::ranges::any_of(
+            fields, [](field const& f) { return f.name.starts_with("Hires ") || f.name == "First pass size"; });
+    }
+    /// Whether it was made from an image.
+    bool from_image() const { return !two_runs() && find("Denoising strength"); }
+    /// Whether Forge made it, whose "Version" begins with f.
+    bool by_forge() const { return text("Version").starts_with('f'); }
     /// "RNG"; where it is missing the WebUI's usual source, the graphics card.
     webui_source noise_source() const
     {
@@ -139,8 +164,13 @@ struct generation_parameters {
     [[noreturn]] void fail(std::string_view name, std::string const& rule) const
     {
         auto const at = std::ranges::find(fields, name, &field::name);
-        if (at == fields.end())
-            throw parameter_error(std::string(name), 0, "is missing; " + rule);
+        if (at == fields.end()) {
+            std::string like;
+            for (field const& f : fields)
+                if (detail::plain_name(f.name) == detail::plain_name(name))
+                    like = "; there is \"" + f.name + "\", but case matters";
+            throw parameter_error(std::string(name), 0, "is missing; " + rule + like);
+        }
         throw parameter_error(at->name, at->byte, "is \"" + at->value.substr(0, 64) + "\"; " + rule);
     }
     template <class T>
@@ -154,6 +184,11 @@ struct generation_parameters {
     friend bool operator==(generation_parameters const&, generation_parameters const&) = default;
 
 private:
+    std::string of_pass(std::string_view name, std::string_view in_second, webui_pass pass) const
+    {
+        std::string const second = pass == webui_pass::hires ? text(in_second) : std::string{};
+        return second.empty() || second.starts_with("Use same ") ? text(name) : second;
+    }
     template <class T>
     static std::optional<T> from_text(std::string_view text)
     {
@@ -204,19 +239,53 @@ inline std::string unquoted(std::string_view line, std::size_t& at, std::string 
             value += to[known];
             continue;
         }
-        unsigned code = 0;
-        std::string_view const digits = line.substr(std::min(i + 1, line.size()), 4);
-        auto const [stop, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-        if (kind != 'u' || problem != std::errc{} || stop != digits.data() + 4 || (code >= 0xd800 && code < 0xe000))
+        auto const code_at = [&](std::size_t u) -> std::uint32_t { // of \uXXXX, whose u is there
+            std::uint32_t code = 0;
+            std::string_view const digits = line.substr(std::min(u + 1, line.size()), 4);
+            auto const [stop, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+            bool const known = line[u] == 'u' && problem == std::errc{} && stop == digits.data() + 4;
+            return known ? code : 0xffffffffu;
+        };
+        std::uint32_t code = kind ? code_at(i) : 0xffffffffu;
+        std::size_t const behind = i + 5;
+        if (code >= 0xd800 && code < 0xdc00 && line.substr(std::min(behind, line.size()), 2) == "\\u") { // a pair
+            std::uint32_t const low = code_at(behind + 1);
+            code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff)) : code;
+        }
+        if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
             throw parameter_error(name, base + i - 1, "an unknown escape in a quoted value");
-        i += 4;
-        if (code >= 0x800) // UTF-8
-            value += static_cast<char>(0xe0 | code >> 12), value += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+        i += code >= 0x10000 ? 10 : 4;
+        if (code >= 0x10000) // UTF-8
+            value += static_cast<char>(0xf0 | code >> 18), value += static_cast<char>(0x80 | (code >> 12 & 0x3f));
+        else if (code >= 0x800)
+            value += static_cast<char>(0xe0 | code >> 12);
+        if (code >= 0x800)
+            value += static_cast<char>(0x80 | (code >> 6 & 0x3f));
         else if (code >= 0x80)
             value += static_cast<char>(0xc0 | code >> 6);
         value += static_cast<char>(code < 0x80 ? code : 0x80 | (code & 0x3f));
     }
     throw parameter_error(name, base + at, "a quoted value without its end");
+}
+
+/// Where the list or object of JSON ends that begins at `begin`; there itself where none does, or none ends.
+inline std::size_t json_end(std::string_view line, std::size_t begin)
+{
+    std::string_view const start = line.substr(begin, 2);
+    bool const begins = start == "{\"" || start == "[\"" || start == "[{" || start == "{}" || start == "[]";
+    bool quoted = false;
+    int depth = 0;
+    for (std::size_t i = begin; begins && i < line.size(); ++i) {
+        if (line[i] == '"')
+            quoted = !quoted;
+        else if (quoted && line[i] == '\\')
+            ++i;
+        else if (!quoted)
+            depth += line[i] == '{' || line[i] == '[' ? 1 : line[i] == '}' || line[i] == ']' ? -1 : 0;
+        if (depth == 0)
+            return i + 1;
+    }
+    return begin;
 }
 
 /// "name: value, name: value, ...". What stands between commas without a name belongs to the value before it.
@@ -243,9 +312,7 @@ inline std::vector<generation_parameters::field> parameter_fields(std::string_vi
         if (begin < line.size() && line[begin] == '"') {
             value = unquoted(line, end, name, base);
         } else {
-            for (int depth = 0; end < line.size() && (line[end] != ',' || depth > 0);
-                 ++end) // lists and objects of JSON
-                depth += line[end] == '{' || line[end] == '[' ? 1 : line[end] == '}' || line[end] == ']' ? -1 : 0;
+            end = std::min(line.find(',', json_end(line, begin)), line.size());
             value = trimmed(line.substr(begin, end - begin));
         }
         fields.push_back({name, value, base + begin});
@@ -330,89 +397,347 @@ inline std::string to_text(generation_parameters const& p)
     return text.append(p.rest.empty() ? "" : "\n").append(p.rest);
 }
 
-/// The options of a name that fields say: Eta, Sigma churn, Schedule rho, ...; those of `o` where they say nothing.
-/// Throws parameter_error for a bad value and for options of UniPC that no name has.
-inline name_options options_of(generation_parameters const& p, name_options o = {})
+/// The options of a name that fields say: Eta, Sigma churn, Schedule rho, UniPC order, ...; those of `o` where they say
+/// nothing. As in the WebUI a rho, tmax or schedule's sigma of 0 says nothing. Throws parameter_error for a bad value.
+inline name_options options_of(generation_parameters const& p, name_options o = {}, webui_pass pass = webui_pass::first)
 {
-    auto const set = [&](auto& to, char const* name) {
-        if (auto const value = p.number(name))
+    auto const set = [&](auto& to, char const* name, bool zero_counts = true) {
+        if (auto const value = p.number(name); value && (zero_counts || *value != 0.0))
             to = *value;
     };
-    set(o.eta, p.text("Sampler").starts_with("DDIM") ? "Eta DDIM" : "Eta");
+    auto const one_of = [&]<class T>(T& to, char const* name,
+                                     std::initializer_list<std::pair<std::string_view, T>> const& known) {
+        if (!p.find(name))
+            return;
+        auto const* const at = std::ranges::find(known, p.text(name), &std::pair<std::string_view, T>::first);
+        if (at == known.end())
+            p.fail(name, "it is not known; for example " + std::string(known.begin()->first));
+        to = at->second;
+    };
+    if (p.by_forge() && o.from == software::webui)
+        o.from = software::forge;
+    set(o.eta, p.sampler(pass).starts_with("DDIM") ? "Eta DDIM" : "Eta");
     set(o.churn.amount, "Sigma churn");
     set(o.churn.low, "Sigma tmin");
-    set(o.churn.high, "Sigma tmax");
+    set(o.churn.high, "Sigma tmax", false);
     set(o.churn.noise_scale, "Sigma noise");
     set(o.noise_scale, "Sigma noise");
-    set(o.range.sigma_min, "Schedule min sigma");
-    set(o.range.sigma_max, "Schedule max sigma");
-    set(o.rho, "Schedule rho");
+    set(o.range.sigma_min, "Schedule min sigma", false);
+    set(o.range.sigma_max, "Schedule max sigma", false);
+    set(o.rho, "Schedule rho", false);
     set(o.beta_alpha, "Beta schedule alpha");
     set(o.beta_beta, "Beta schedule beta");
     o.discard_penultimate = o.discard_penultimate || p.flag("Discard penultimate sigma");
-    for (auto const& [name, only] :
-         {std::pair{"UniPC skip type", "time_uniform"}, {"UniPC order", "3"}, {"UniPC lower order final", "True"}})
-        if (p.text(name, only) != only)
-            p.fail(name, std::string("only ") + only + " has a name; make the plan with unipc");
+    using enum unipc_variant;
+    using enum unipc_skip;
+    one_of(o.unipc.variant, "UniPC variant", {{"bh1", bh1}, {"bh2", bh2}, {"vary_coeff", vary_shipped}});
+    one_of(o.skip, "UniPC skip type",
+           {{"time_uniform", time_uniform}, {"time_quadratic", time_quadratic}, {"logSNR", log_snr}});
+    if (auto const order = p.whole("UniPC order")) {
+        if (*order < 1 || *order >= max_nodes)
+            p.fail("UniPC order", "it must lie in [1, 7]");
+        o.unipc.order = static_cast<unsigned>(*order);
+    }
+    if (p.find("UniPC lower order final"))
+        o.unipc.lower_order_final = p.flag("UniPC lower order final");
     return o;
 }
 
-/// The plan of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2. It begins at the
-/// noise that the WebUI makes, initial_scale times the source's normals. With a "Denoising strength" and no field of
-/// "Hires. fix" it is image to image: the last floor(strength N) + 1 steps of the grid (floor(strength N) with DDIM and
-/// PLMS), from the image at the level of the first. `pass` chooses the run of a picture made with Hires. fix.
+/// One run of a picture: its plan, and where it starts.
+struct webui_run {
+    alphabar::plan plan;
+    noise_level start;          ///< x = start.alpha image + start.sigma noise; without an image the noise alone
+    std::vector<double> sigmas; ///< that the WebUI compares with NGMS, call by call
+    std::size_t calls = 0;      ///< as the WebUI reckons them, for Skip Early CFG
+};
+
+/// The run of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2: as the WebUI makes it.
+/// With a "Denoising strength" and no field of "Hires. fix" it is image to image: the last floor(strength N) + 1 steps of
+/// the grid. `pass` chooses the run of a picture made with Hires. fix.
+///
+/// DDIM, DDIM CFG++, PLMS and UniPC count in times: they have no "Schedule type", start at the unscaled noise, make about
+/// 1000 / (1000 // N) calls, UniPC one more, and end above sigma = 0. From an image they add the noise of one time above
+/// the first call's, of floor(strength N) times.
 ///
 /// Throws parameter_error where Steps or Sampler are missing or a field has a bad value, and as named_plan does.
+template <noise_path Path>
+webui_run run_of(generation_parameters const& p, Path const& path, name_options options = {},
+                 webui_pass pass = webui_pass::first)
+{
+    bool const second = pass == webui_pass::hires, from_image = second || p.from_image();
+    options = options_of(p, std::move(options), pass);
+    if (second && !p.two_runs())
+        p.fail("Hires steps", "there is no second run");
+    std::string const steps_name = second && p.whole("Hires steps").value_or(0) != 0 ? "Hires steps" : "Steps";
+    std::size_t const asked = p.needed(p.whole(steps_name), steps_name);
+    if (asked < 1 || asked > 10000)
+        p.fail(steps_name, "it must lie in [1, 10000]");
+    std::string const sampler = p.sampler(pass);
+    if (sampler.empty())
+        p.fail("Sampler", "it is needed");
+    auto const found = detail::name_lookup<Path>::parse(sampler, options.from);
+    auto const& solver = *found.solver;
+    if (!solver.reads_eta())
+        options.eta.reset();
+
+    std::size_t steps = asked, kept = asked; // of the steps of the whole grid the last `kept` + 1, in the WebUI's t_enc
+    if (from_image) {
+        double const strength = p.needed(p.number("Denoising strength"), "Denoising strength");
+        if (!(strength >= 0.0 && strength <= 1.0))
+            p.fail("Denoising strength", "it must lie in [0, 1]");
+        double const part = std::min(strength, 0.999), count = static_cast<double>(asked);
+        if (second && !(count / part <= 10000.0))
+            p.fail("Denoising strength", "it is 0, or needs more than 10000 steps");
+        kept = second ? asked - 1 : static_cast<std::size_t>(count * part);
+        if (second)
+            steps = static_cast<std::size_t>(count / part);
+    }
+    webui_run run{.plan = {}, .start = {0.0, 1.0}, .sigmas = {}, .calls = from_image ? kept + 1 : asked};
+    grid g;
+    bool const counted = solver.schedule.ends_with("timesteps") && is_webui(options.from);
+    if constexpr (table_path<Path>) {
+        if (counted) {
+            std::size_t const n = steps + (options.discard_penultimate ? 1 : 0);
+            std::vector<double> const times = detail::webui_timesteps(path.T(), n);
+            if (from_image && kept < (solver.schedule == "timesteps" ? 2 : options.unipc.order))
+                p.fail("Denoising strength", "it leaves no call, or fewer than the order of UniPC");
+            if (from_image)
+                run.start = path.level(times.at(kept));
+            std::optional<std::size_t> const used = from_image ? std::optional(kept) : std::nullopt;
+            g = solver.schedule == "timesteps" ? detail::webui_timesteps_grid(n, used)(path)
+                                               : detail::webui_unipc_grid(n, options, used)(path);
+        }
+    }
+    if (!counted) {
+        g = named_plan_grid(sampler, path, steps, options, found.schedule ? std::string{} : p.schedule(pass));
+        if (from_image) {
+            auto const cut = static_cast<std::ptrdiff_t>(std::min(steps - kept - 1, g.steps() - 1));
+            g.times.erase(g.times.begin(), g.times.begin() + cut);
+            g.levels.erase(g.levels.begin(), g.levels.begin() + cut);
+        }
+        run.start = {from_image ? g.levels[0].alpha : 0.0, g.levels[0].sigma};
+        if (!from_image && p.flag("SGM noise multiplier") && usual_prediction(path) != prediction::flow)
+            run.start.sigma = std::hypot(g.levels[0].alpha, g.levels[0].sigma);
+    }
+    if (from_image) { // the extra noise is added to x / alpha, on rectified flow to x
+        double const alpha = usual_prediction(path) == prediction::flow ? 1.0 : run.start.alpha;
+        run.start.sigma += p.number("Extra noise").value_or(0.0) * alpha;
+        run.start.sigma *= second ? 1.0 : p.number("Noise multiplier").value_or(1.0);
+    }
+    run.plan = solver.make(path, g, options);
+    run.plan.initial_scale = run.start.sigma;
+    for (stage const& s : run.plan.stages)
+        if (s.calls) // the WebUI 1.10 compares the time of these samplers
+            run.sigmas.push_back(counted && options.from != software::forge ? s.time
+                                                                            : sigma_of(path, path.level(s.time)));
+    if (solver.two_calls())
+        run.calls *= 2;
+    run.plan = detail::as_called(solver, std::move(run.plan), options);
+    return run;
+}
+
+/// The plan of `run_of`. It begins at the noise that the WebUI makes, initial_scale times the source's normals, and from an
+/// image at start.alpha image besides. Throws as run_of does.
 template <noise_path Path>
 plan named_plan(generation_parameters const& p, Path const& path, name_options options = {},
                 webui_pass pass = webui_pass::first)
 {
-    bool const two_passes = std::ranges::any_of(p.fields, [](auto const& f) { return f.name.starts_with("Hires "); });
-    bool const second = pass == webui_pass::hires;
-    auto const of_pass = [&](std::string const& name, std::string const& in_second) {
-        return p.text(second && p.find(in_second) ? in_second : name);
+    return run_of(p, path, std::move(options), pass).plan;
+}
+
+/// The calls of a run in which the WebUI guides; in the others the conditional prediction stands alone.
+struct webui_guided_calls {
+    std::vector<bool> guided;
+    bool operator()(guidance_point const& p) const { return p.call >= guided.size() || guided[p.call]; }
+};
+
+/// What makes a picture again, as far as its text says it.
+struct reproduction {
+    /// A field that is not in the other members, or not as the WebUI has it, and why.
+    struct left_out {
+        std::string field, value, why;
     };
-    options = options_of(p, std::move(options));
-    if (second && !two_passes)
-        p.fail("Hires steps", "there is no second run");
-    std::string const steps_name = second && p.find("Hires steps") ? "Hires steps" : "Steps";
-    std::size_t steps = p.needed(p.whole(steps_name), steps_name);
-    if (steps < 1 || steps > 10000)
-        p.fail(steps_name, "it must lie in [1, 10000]");
-    std::string sampler = of_pass("Sampler", "Hires sampler");
-    if (sampler.empty())
-        p.fail("Sampler", "it is needed");
-    if (sampler == "UniPC" && p.text("UniPC variant", "bh1") == "bh2")
-        sampler = "UniPC bh2";
-    std::size_t left = steps; // of the steps asked for; a grid may have more
-    bool from_below = false;  // the software counts from the last step, not from the first
-    if (second || (!two_passes && p.find("Denoising strength"))) {
-        double const strength = p.needed(p.number("Denoising strength"), "Denoising strength");
-        if (!(strength > 0.0 && strength <= 1.0))
-            p.fail("Denoising strength", "it must lie in (0, 1]");
-        double const part = std::min(strength, 0.999);
-        auto const& row = *detail::name_lookup<Path>::parse(sampler, options.from).solver;
-        if (row.schedule == "time_uniform")
-            p.fail("Sampler", "image to image with UniPC has no name; make the plan with unipc");
-        double const count = static_cast<double>(steps);
-        from_below = row.schedule == "timesteps";
-        left = second ? steps : static_cast<std::size_t>(count * part) + 1;
-        left -= from_below;
-        if (left < 1 || (second && count / part > 10000.0))
-            p.fail("Denoising strength", "it leaves no step, or needs more than 10000");
-        if (second)
-            steps = static_cast<std::size_t>(count / part);
+    alphabar::plan plan;
+    noise_level start; ///< x = start.alpha image + start.sigma noise.initial(); start.alpha is 0 without an image
+    within<classifier_free, webui_guided_calls> guidance; ///< predictions: conditional, unconditional
+    webui_noise<webui_generator> noise;
+    /// Without those that concern the network and the picture alone: model, size, prompts, upscaler, ...
+    std::vector<left_out> not_reproduced;
+};
+
+/// What a text does not say.
+struct reproduction_options {
+    name_options names{};                ///< the network, and what fields do not name
+    webui_pass pass = webui_pass::first; ///< of a picture made with Hires. fix
+    std::optional<cuda_device> device{}; ///< the graphics card, where the noise is its own
+};
+
+namespace detail {
+
+/// Fields that plan, start, guidance and noise follow.
+inline constexpr std::string_view fields_used[] = {"Steps",
+                                                   "Sampler",
+                                                   "Schedule type",
+                                                   "Scheduler",
+                                                   "CFG scale",
+                                                   "Seed",
+                                                   "Variation seed",
+                                                   "Variation seed strength",
+                                                   "Seed resize from",
+                                                   "ENSD",
+                                                   "RNG",
+                                                   "Denoising strength",
+                                                   "Eta",
+                                                   "Eta DDIM",
+                                                   "Sigma churn",
+                                                   "Sigma tmin",
+                                                   "Sigma tmax",
+                                                   "Sigma noise",
+                                                   "Schedule min sigma",
+                                                   "Schedule max sigma",
+                                                   "Schedule rho",
+                                                   "Beta schedule alpha",
+                                                   "Beta schedule beta",
+                                                   "Discard penultimate sigma",
+                                                   "UniPC variant",
+                                                   "UniPC skip type",
+                                                   "UniPC order",
+                                                   "UniPC lower order final",
+                                                   "SGM noise multiplier",
+                                                   "NGMS",
+                                                   "NGMS all steps",
+                                                   "Skip Early CFG",
+                                                   "Extra noise",
+                                                   "Noise multiplier",
+                                                   "Hires steps",
+                                                   "Hires sampler",
+                                                   "Hires schedule type",
+                                                   "Hires CFG Scale"};
+
+/// Fields that concern the network, its conditions, the decoder or the size: the caller's own. Those that end in * are
+/// beginnings.
+inline constexpr std::string_view fields_elsewhere[] = {"Size",
+                                                        "Model",
+                                                        "Model hash",
+                                                        "VAE*",
+                                                        "Version",
+                                                        "User",
+                                                        "Clip skip",
+                                                        "Face restoration",
+                                                        "Lora hashes",
+                                                        "TI*",
+                                                        "TI hashes",
+                                                        "Hashes",
+                                                        "Hypernet*",
+                                                        "Token merging ratio*",
+                                                        "FP8 weight",
+                                                        "Cache FP16 weight for LoRA",
+                                                        "Pad conds*",
+                                                        "Emphasis",
+                                                        "Module *",
+                                                        "Hires Module *",
+                                                        "Hires checkpoint",
+                                                        "Hires prompt",
+                                                        "Hires negative prompt",
+                                                        "Hires upscale*",
+                                                        "Hires resize",
+                                                        "First pass size",
+                                                        "Init image hash",
+                                                        "Tiling",
+                                                        "Diffusion in Low Bits",
+                                                        "Template",
+                                                        "Negative Template",
+                                                        "Old prompt editing timelines",
+                                                        "Batch size",
+                                                        "Batch pos"};
+
+/// Fields of which it is known what they change.
+inline constexpr std::pair<std::string_view, std::string_view> fields_left_out[] = {
+    {"Noise Schedule", "it changes the path: give one of rescaled betas"},
+    {"Downcast alphas_cumprod", "it changes the path: alpha-bar was rounded to half precision"},
+    {"Shift", "it changes the schedule: shift the grid of a named_plan"},
+    {"Refiner*", "from there on another network is called"},
+    {"Hires refiner", "from there on another network is called"},
+    {"Image CFG scale", "three predictions are guided: weighted scales of image and text"},
+    {"Distilled CFG Scale", "it is an input of the network"},
+    {"Hires Distilled CFG Scale", "it is an input of the network"},
+    {"Mask*", "the WebUI blends the image in at each call"},
+    {"Inpaint area", "the WebUI blends the image in at each call"},
+    {"Conditional mask weight", "it is an input of the network"},
+};
+
+inline bool is_named(std::string_view pattern, std::string_view name)
+{
+    return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+}
+
+/// Why a field is not reproduced; empty where it is, or concerns nothing here.
+inline std::string_view why_left_out(std::string_view name)
+{
+    auto const meant = [&](std::string_view pattern) { return is_named(pattern, name); };
+    if (std::ranges::any_of(fields_used, meant) || std::ranges::any_of(fields_elsewhere, meant))
+        return {};
+    for (auto const& [pattern, why] : fields_left_out)
+        if (meant(pattern))
+            return why;
+    return "it is not known here";
+}
+
+} // namespace detail
+
+/// All that a text of parameters says of how a picture was made, ready to run:
+///
+///     auto const r = reproduce(parse_parameters(text), path, {1, 4, 64, 64});
+///     x = r.noise.initial() times r.start.sigma;
+///     sample(r.plan, x, noise, guided(r.plan, r.guidance, conditional, unconditional));     auto noise = r.noise;
+///
+/// `latent` is [pictures, channels, height, width] of this pass; the pictures after the first are those of its batch. NGMS
+/// and Skip Early CFG leave calls unguided as the WebUI does. DDIM CFG++ wants a network with two heads in place of
+/// `guided`. Fields that matter and are not reproduced are listed, and those that are not known.
+///
+/// Throws as run_of, and std::invalid_argument where the latent has not four extents.
+template <noise_path Path>
+reproduction reproduce(generation_parameters const& p, Path const& path, shape const& latent,
+                       reproduction_options o = {})
+{
+    o.names = options_of(p, std::move(o.names), o.pass);
+    webui_run run = run_of(p, path, o.names, o.pass);
+    double const early = p.number("Skip Early CFG").value_or(0.0), least = p.number("NGMS").value_or(0.0);
+    bool const all = p.flag("NGMS all steps");
+    webui_guided_calls calls{};
+    for (std::size_t i = 0; i < run.sigmas.size(); ++i) {
+        bool const skipped_early = early != 0.0 && static_cast<double>(i) <= early * static_cast<double>(run.calls);
+        calls.guided.push_back(!skipped_early && !((i % 2 == 1 || all) && run.sigmas[i] < least));
     }
-    grid g = named_plan_grid(sampler, path, steps, options, of_pass("Schedule type", "Hires schedule type"));
-    if (left != steps) {
-        std::size_t const first = from_below ? g.steps() - left : std::min(steps - left, g.steps() - 1);
-        auto const cut = static_cast<std::ptrdiff_t>(first);
-        g.times.erase(g.times.begin(), g.times.begin() + cut);
-        g.levels.erase(g.levels.begin(), g.levels.begin() + cut);
-    }
-    plan made = detail::name_lookup<Path>::parse(sampler, options.from).solver->make(path, g, options);
-    made.initial_scale = g.levels.front().sigma;
-    return made;
+    require(latent.rank() == 4, "reproduce", "the number of extents", latent.rank(),
+            "it must be 4: [pictures, channels, height, width]");
+    webui_source const source = p.noise_source();
+    if (source == webui_source::gpu && !o.device)
+        p.fail("RNG", "the noise is the graphics card's: name the card, reproduction_options::device");
+    reproduction r{.plan = std::move(run.plan),
+                   .start = run.start,
+                   .guidance = {{p.guidance_scale(o.pass)}, std::move(calls)},
+                   .noise = {p.seeds(latent[0]), latent,
+                             [source, device = o.device.value_or(cuda_devices::rtx_4090)](std::uint64_t seed) {
+                                 return webui_generator(source, seed, device);
+                             }},
+                   .not_reproduced = {}};
+    for (auto const& [name, value, byte] : p.fields)
+        if (std::string_view const why = detail::why_left_out(name); !why.empty())
+            r.not_reproduced.push_back({name, value, std::string(why)});
+    bool const draws = std::ranges::any_of(r.plan.stages, draws_noise);
+    std::string const sampler = p.sampler(o.pass);
+    if (draws && detail::name_lookup<Path>::parse(sampler, o.names.from).solver->note == detail::one_tree)
+        r.not_reproduced.push_back(
+            {"Sampler", sampler, "the WebUI draws from one Brownian tree, this from its generator"});
+    if (o.names.churn.amount > 0.0 && (p.find("Sigma tmin") || p.find("Sigma tmax")))
+        r.not_reproduced.push_back(
+            {"Sigma churn", p.text("Sigma churn"), "the WebUI draws noise outside its window too and does not use it"});
+    for (std::string const* prompt : {&p.prompt, &p.negative_prompt})
+        if (prompt->find(" AND ") != prompt->npos)
+            r.not_reproduced.push_back(
+                {"prompt", "AND", "each part of the prompt has a prediction and a scale of its own"});
+    return r;
 }
 
 } // namespace alphabar

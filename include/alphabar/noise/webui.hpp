@@ -15,6 +15,7 @@
 #include <functional>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace alphabar {
@@ -67,6 +68,34 @@ inline void webui_slerp(double t, std::span<float> a, std::span<float const> b, 
         }
     }
 }
+
+/// From whose generator the noise is: torch's on the graphics card, torch's on the processor, or the WebUI's own copy
+/// of the first (torch_cuda_generator, torch_cpu_generator, webui_nv_generator).
+enum class webui_source : std::uint8_t { gpu, cpu, nv };
+
+/// The generator of a source that is known when the program runs.
+class webui_generator {
+public:
+    /// `device` is the graphics card of `gpu`; the other sources do not read it. Throws as torch_cuda_generator does.
+    webui_generator(webui_source source, std::uint64_t seed, cuda_device device)
+        : generator_(make(source, seed, device))
+    {
+    }
+    void randn(std::span<float> out)
+    {
+        std::visit([&](auto& g) { g.randn(out); }, generator_);
+    }
+
+private:
+    using any = std::variant<webui_nv_generator, torch_cpu_generator, torch_cuda_generator>;
+    static any make(webui_source source, std::uint64_t seed, cuda_device device)
+    {
+        if (source == webui_source::gpu)
+            return torch_cuda_generator(seed, device);
+        return source == webui_source::cpu ? any(torch_cpu_generator(seed)) : any(webui_nv_generator(seed));
+    }
+    any generator_;
+};
 
 /// The noise of a batch of latents [batch, channels, height, width], as the WebUI's modules/rng.py makes it. G is its
 /// random number source: webui_nv_generator ("NV"), torch_cpu_generator ("CPU") or torch_cuda_generator ("GPU").

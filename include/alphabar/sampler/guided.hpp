@@ -46,7 +46,7 @@ public:
             if (s.x.reads(slots::F(1)) || (s.y && s.y->reads(slots::F(1))))
                 heads_ = 2;
             if (s.calls)
-                points_.push_back({.step = step, .time = s.time});
+                points_.push_back({.step = step, .time = s.time, .call = points_.size()});
             step += s.ends_step ? 1 : 0;
             mixes_ = mixes_ && !s.langevin;
         }
