@@ -21,9 +21,11 @@ TEST_CASE("steps: the first included, the last not, both rounded down")
     for (std::size_t k = 0; k < 3; ++k)
         CHECK(ab::step_window{}({.step = k, .steps = 3}));
     CHECK_FALSE(ab::step_window{0, 0}({.step = 0, .steps = 3}));
-    CHECK_THROWS_AS((ab::step_window{0.5, 0.4}({})), std::invalid_argument);
+    CHECK_THROWS_WITH_AS((ab::step_window{0.5, 0.4}({})),
+                         "alphabar::step_window: stop is 0.4; it must lie in [start, 1]", std::invalid_argument);
     CHECK_THROWS_AS((ab::step_window{0, 1.1}({})), std::invalid_argument);
-    CHECK_THROWS_AS((ab::step_window{-0.1, 1}({})), std::invalid_argument);
+    CHECK_THROWS_WITH_AS((ab::step_window{-0.1, 1}({})), "alphabar::step_window: start is -0.1; it must lie in [0, 1]",
+                         std::invalid_argument);
 }
 
 TEST_CASE("noise levels: above low, up to high")

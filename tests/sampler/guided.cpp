@@ -10,9 +10,11 @@
 #include <alphabar/guidance/rescale.hpp>
 #include <alphabar/guidance/weighted.hpp>
 #include <alphabar/sampler/cfg_pp.hpp>
+#include <alphabar/sampler/ddpm.hpp>
 #include <alphabar/sampler/euler.hpp>
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/two_stage.hpp>
+#include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <support/guided.hpp>
 
 #include <doctest/doctest.h>
@@ -249,8 +251,63 @@ TEST_CASE("a run that was given up, and a plan that cannot be guided")
     together.restart();
     together(in, plan.stages[0].time, out);
     together(in, plan.stages[1].time, out);
-    plan.heads = 2; // a second head that no row reads is a variance
-    CHECK_THROWS_AS(ab::guided(plan, ab::classifier_free{}, c, u), std::invalid_argument);
+    CHECK_THROWS_AS(ab::guided(ab::euler_cfg_pp(ab::rectified_flow{}, ab::trailing_grid(3)), ab::unguided{}, c),
+                    std::invalid_argument);
+}
+
+TEST_CASE("a predicted variance is the first network's; the predictions beside it are guided")
+{
+    auto const diffusion = ab::gaussian_diffusion(ab::linear_betas(1000));
+    auto const plan = ab::ddpm(diffusion, ab::leading_grid(6), {.variance = ab::ddpm_variance::learned_range});
+    auto const start = support::prediction(1, 2, 48);
+    auto const two_heads = [](double a, double b) { // of each sample: the prediction, then the variance
+        return [=](auto const& in, double t, auto& out) {
+            for (std::size_t i = 0; i < 96; ++i) {
+                std::size_t const at = i / 48 * 96 + i % 48;
+                out.data[at] = a * std::tanh(in.data[i]) + b * t / 1000;
+                out.data[at + 48] = std::sin(b + in.data[i]);
+            }
+        };
+    };
+    auto const c = two_heads(0.6, 0.2), u = two_heads(0.4, 0.1);
+    auto const check = [&](auto const& rule) {
+        std::vector<double> want = start, average(96);
+        double step = 0;
+        ab::sample(plan, ab::view(want, shape), ab::noise_stream{4}, [&](auto const& in, double t, auto& out) {
+            std::vector<double> of_c(192), of_u(192), first(96), second(96), result(96);
+            auto to_c = ab::view(of_c, out.shape), to_u = ab::view(of_u, out.shape);
+            c(in, t, to_c);
+            u(in, t, to_u);
+            for (std::size_t i = 0; i < 96; ++i) {
+                first[i] = of_c[i / 48 * 96 + i % 48];
+                second[i] = of_u[i / 48 * 96 + i % 48];
+            }
+            ab::guidance_point const at{.step = static_cast<std::size_t>(step++), .steps = 6, .time = t};
+            auto const to = ab::view(result, shape), memory = ab::view(average, shape);
+            if constexpr (ab::detail::with_momentum<std::remove_cvref_t<decltype(rule)>>)
+                ab::guide(rule, at, std::tie(to, memory), ab::view(first, shape), ab::view(second, shape));
+            else
+                ab::guide(rule, at, to, ab::view(first, shape), ab::view(second, shape));
+            for (std::size_t i = 0; i < 96; ++i)
+                of_c[i / 48 * 96 + i % 48] = result[i];
+            std::ranges::copy(of_c, out.data);
+        });
+        ab::guided together(plan, rule, c, u);
+        for (int run = 0; run < 2; ++run) {
+            auto x = start;
+            ab::sample(plan, ab::view(x, shape), ab::noise_stream{4}, together);
+            CHECK(x == want);
+        }
+    };
+    check(ab::classifier_free{3.0});
+    check(ab::classifier_free{std::vector<double>{1.0, 4.0}});
+    check(ab::rescaled{ab::classifier_free{3.0}, 0.7});
+    check(ab::within{ab::zero_star{3.0, 2}, ab::step_window{0, 0.7}});
+    check(ab::adaptive_projected{.scale = 3.0, .radius = 2.0, .momentum = -0.5});
+    auto x = start;
+    CHECK_THROWS_WITH_AS(ab::sample(plan, ab::view(x, shape), ab::noise_stream{},
+                                    ab::guided(plan, ab::frequency_decoupled{{{.scale = 3.0}}}, c, u)),
+                         doctest::Contains("guides no prediction with a variance"), std::invalid_argument);
 }
 
 TEST_CASE("CFG++: the rule's result is head 0, the unconditional prediction head 1")

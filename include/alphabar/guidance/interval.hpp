@@ -13,7 +13,8 @@ struct step_window {
 
     bool operator()(guidance_point const& p) const
     {
-        require(start >= 0 && start <= stop && stop <= 1, "step_window", "start", start, "0 <= start <= stop <= 1");
+        require(start >= 0 && start <= 1, "step_window", "start", start, "it must lie in [0, 1]");
+        require(stop >= start && stop <= 1, "step_window", "stop", stop, "it must lie in [start, 1]");
         double const n = static_cast<double>(p.steps), k = static_cast<double>(p.step);
         return std::floor(start * n) <= k && k < std::floor(stop * n);
     }
@@ -28,7 +29,7 @@ struct level_window {
 
     bool operator()(guidance_point const& p) const
     {
-        require(!std::isnan(p.time), "level_window", "the time", p.time, "it gives the noise level");
+        require(!std::isnan(p.time), "level_window", "the time", p.time, "the guidance_point needs one for its level");
         auto const [alpha, sigma] = path->level(p.time);
         return sigma > low * alpha && (std::isinf(high) || sigma <= high * alpha);
     }

@@ -22,11 +22,42 @@
 
 namespace alphabar {
 
+namespace detail {
+
+/// `rule` for the first head of each sample, whose heads lie one after the other as samples of their own; the other heads
+/// are the first network's.
+template <class Rule>
+struct of_first_head {
+    Rule const& rule;
+    std::size_t heads;
+
+    template <class... M>
+        requires weighs<Rule, M...>
+    auto weights(guidance_point p, M const&... m) const
+    {
+        using combined = decltype(rule.weights(p, m...));
+        bool const first = p.row % heads == 0;
+        p.row /= heads, p.batch /= heads;
+        return first ? rule.weights(p, m...) : combined{};
+    }
+    template <class Out, class... P>
+        requires combines<Rule, Out, P...>
+    void combine(guidance_point const& at, Out& out, P const&... predictions) const
+    {
+        require(heads == 1, "guided", "the plan's number of heads", heads,
+                "a rule that combines images itself guides no prediction with a variance");
+        rule.combine(at, out, predictions...);
+    }
+};
+
+} // namespace detail
+
 /// sample(plan, x, noise, guided(plan, rule, conditional, unconditional)): networks in the order of the rule's
 /// predictions, each as `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
 ///
-/// A plan whose rows read F(1) (CFG++) gets the rule's result as F(0) and the second prediction, the unconditional one,
-/// as F(1): that network is called at every call.
+/// A plan whose rows read F(1) (CFG++) gets the second prediction, the unconditional one, as F(0) and the rule's result
+/// as F(1): that network is called at every call. With a predicted variance every network has it as its second head: the
+/// first heads are guided, and the plan gets the first network's variance.
 ///
 /// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`.
 /// Steps and times are the plan's. Only the first call of a run allocates (for the other predictions and the momentum).
@@ -37,7 +68,7 @@ class guided {
     static constexpr bool momentum = K == 1 && detail::with_momentum<Rule>;
 
 public:
-    /// Throws std::invalid_argument for a plan with a predicted variance: with a second head that no row reads.
+    /// Throws std::invalid_argument for a plan that asks for more predictions than there are networks.
     guided(plan const& p, Rule rule, Network network, Others... others)
         : rule_(std::move(rule)), networks_(std::move(network), std::move(others)...)
     {
@@ -52,8 +83,9 @@ public:
         }
         for (guidance_point& at : points_)
             at.steps = step;
-        require(p.heads == heads_ && heads_ <= K + 1, "guided", "the plan's number of heads", p.heads,
-                "a predicted variance is not guided, nor are more than two predictions asked for");
+        heads_of_each_ = heads_ == 1 ? p.heads : 1;
+        require(p.heads == heads_ * heads_of_each_ && heads_ <= K + 1, "guided", "the plan's number of heads", p.heads,
+                "it asks for more predictions than there are networks, or more than two");
     }
 
     /// The next call is the first of a run.
@@ -86,6 +118,9 @@ private:
             memory_.assign((K + 1 - inside + (momentum ? 1 : 0)) * stride, std::byte{}); // the momentum, the last, is 0
         guidance_point at = points_[call_];
         at.batch = s.batch();
+        shape const samples =
+            heads_of_each_ == 1 ? s : shape{s.batch() * heads_of_each_, s.sample_size() / heads_of_each_};
+        detail::of_first_head<Rule> const rule{rule_, heads_of_each_};
         std::array<bool, K + 1> used = detail::predictions_used<K>(rule_, at);
         bool const combines = used[0];
         used[K > 0 ? 1 : 0] = used[K > 0 ? 1 : 0] || heads_ == 2;
@@ -98,28 +133,30 @@ private:
             return detail::make_view<std::remove_cvref_t<Output>>(elements(k), s, traits_of<Output>::space(output));
         };
         mixed_output<T> mixed;
+        auto const part = [&](std::size_t k) { return tensor_view<T, traits_of<Output>::order>{elements(k), samples}; };
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             auto views = std::tuple{view(I)...};
             ((I == 0 || used[I] ? void(std::invoke(std::get<I>(networks_), input, time, std::get<I>(views))) : void()),
              ...);
             if (!combines)
                 return;
+            auto const parts = std::tuple{part(I)...};
+            auto const to = std::get<0>(parts);
             if constexpr (momentum)
-                if (auto average = view(K + 1); detail::momentum_of(rule_, at) != 0)
-                    return detail::guide_in(work_, rule_, at, std::tie(std::get<0>(views), average),
-                                            std::get<I>(views)..., average);
+                if (auto const average = part(K + 1); detail::momentum_of(rule_, at) != 0)
+                    return detail::guide_in(work_, rule, at, std::tie(to, average), std::get<I>(parts)..., average);
             if constexpr (Mixes && K > 0 && K < mixed_output<T>::max_parts &&
-                          !detail::combines<Rule, Output, decltype(view(I))...>)
-                if (mixes_ && heads_ == 1) {
-                    detail::guide_in(work_, rule_, at, std::tie(), std::get<I>(views)...);
-                    mixed = {{traits_of<Output>::elements(std::get<I>(views)).data()...}, K + 1, work_.weights.data()};
+                          !detail::combines<Rule, decltype(to), decltype(part(I))...>)
+                if (mixes_ && heads_ * heads_of_each_ == 1) {
+                    detail::guide_in(work_, rule, at, std::tie(), std::get<I>(parts)...);
+                    mixed = {{elements(I)...}, K + 1, work_.weights.data()};
                     return;
                 }
-            detail::guide_in(work_, rule_, at, std::tie(std::get<0>(views)), std::get<I>(views)...);
+            detail::guide_in(work_, rule, at, std::tie(to), std::get<I>(parts)...);
         }(std::make_index_sequence<K + 1>{});
         for (std::size_t row = 0, n = s.sample_size(); heads_ == 2 && row < s.batch(); ++row)
             for (std::size_t head = 0; head < 2; ++head)
-                std::copy_n(elements(head) + row * n, n,
+                std::copy_n(elements(1 - head) + row * n, n,
                             traits_of<Output>::elements(output).data() + (2 * row + head) * n);
         call_ = (call_ + 1) % points_.size();
         return mixed;
@@ -141,7 +178,7 @@ private:
     aligned_vector<std::byte> memory_;
     std::size_t call_ = 0;
     bool mixes_ = true; ///< a Langevin stage takes norms of the output
-    std::uint32_t heads_ = 1;
+    std::uint32_t heads_ = 1, heads_of_each_ = 1;
 };
 
 } // namespace alphabar
