@@ -37,11 +37,13 @@ void replay_parameters(verdict& v)
     for (std::size_t i = 0; i < n; ++i)
         x[i] += ours.start.alpha * image[i];
     model network = model_named("tanh");
-    if (ours.plan.heads == 2) // the guided prediction and the unconditional one
+    if (ours.plan.heads == 2) // the unconditional prediction and the guided one
         network = [one = network](std::span<double const> in, std::span<double const> t) {
-            array out = one(in, t);
-            for (std::size_t i = 0, size = in.size(); i < size; ++i)
-                out.push_back(std::sin(in[i]) + 0.1 * out[i]);
+            array const guided = one(in, t);
+            array out;
+            for (std::size_t i = 0; i < in.size(); ++i)
+                out.push_back(std::sin(in[i]) + 0.1 * guided[i]);
+            out.insert(out.end(), guided.begin(), guided.end());
             return out;
         };
     recording const r =

@@ -3,10 +3,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 namespace ab = alphabar;
@@ -150,3 +155,93 @@ TEST_CASE("the compiler's own _Float16 agrees")
     CHECK(wrong == 0);
 }
 #endif
+
+TEST_CASE("the float exponential")
+{
+    double worst = 0;
+    for (double v = -87.0; v < 88.7; v += 0.00137) {
+        auto const f = static_cast<float>(v);
+        double const exact = std::exp(static_cast<double>(f));
+        worst = std::max(worst, std::fabs(static_cast<double>(ab::exp_of(f)) / exact - 1));
+    }
+    CHECK(worst < 8.2e-8);
+    for (double v = -110.0; v < -87.0; v += 0.00137) { // subnormal: in units of their last place
+        double const exact = std::exp(static_cast<double>(static_cast<float>(v)));
+        CHECK(std::fabs(static_cast<double>(ab::exp_of(static_cast<float>(v))) - exact) <=
+              0.76 * 1.4012984643248171e-45);
+    }
+    static_assert(ab::exp_of(0.0f) == 1.0f);
+    CHECK(ab::exp_of(-104.5f) == 0.0f);
+    CHECK(ab::exp_of(-std::numeric_limits<float>::infinity()) == 0.0f);
+    for (float const x : {88.73f, 200.0f, 3e38f, std::numeric_limits<float>::infinity()})
+        CHECK(std::isinf(ab::exp_of(x)));
+    CHECK(std::isnan(ab::exp_of(std::numeric_limits<float>::quiet_NaN())));
+    CHECK(std::isnan(ab::exp_of(-std::numeric_limits<float>::quiet_NaN())));
+}
+
+TEST_CASE_TEMPLATE("clamped: the nearest number of the range, with the sign; NaN passes", T, float, double)
+{
+    using ab::detail::clamped;
+    T const infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+    for (T const bound : {T(0), T(0.5), T(3), infinity})
+        for (T const x : {T(0), T(0.25), T(0.5), T(1), infinity})
+            for (T const s : {T(1), T(-1)}) {
+                CHECK(clamped(s * x, bound) == s * std::min(x, bound));
+                CHECK(std::signbit(clamped(s * x, bound)) == (s < 0));
+            }
+    CHECK(std::isnan(clamped(nan, T(1))));
+    CHECK(ab::detail::selected(true, T(1), nan) == T(1));
+    CHECK(ab::detail::selected(false, nan, T(-2)) == T(-2));
+}
+
+namespace {
+
+/// Two results, one of them by a choice.
+struct two_results {
+    template <class A, class B>
+    constexpr auto operator()(A a, B b) const
+    {
+        using C = decltype(a + b);
+        C const u = C(0.75) * a + C(1.5) * b;
+        return std::array<C, 2>{u, u < C(0.1) ? C(0.1) : u};
+    }
+};
+
+/// What the loops of every kind write, against one element after the other.
+template <class A, class B, class P, class Q>
+void compare_loops()
+{
+    for (std::size_t n : {0u, 1u, 3u, 4u, 7u, 8u, 15u, 16u, 31u, 64u, 100u, 163u}) {
+        std::vector<A> a(n);
+        std::vector<B> b(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            a[i] = ab::narrow<A>(static_cast<ab::compute_t<A>>(std::sin(0.3 * static_cast<double>(i))));
+            b[i] = ab::narrow<B>(static_cast<ab::compute_t<B>>(std::cos(0.7 * static_cast<double>(i))));
+        }
+        std::vector<P> p(n + 1), plain_p(n + 1);
+        std::vector<Q> q(n + 1), plain_q(n + 1);
+        ab::detail::apply(two_results{}, std::tuple(p.data(), q.data()), n, a.data(), b.data());
+        ab::detail::apply_plain(two_results{}, std::tuple(plain_p.data(), plain_q.data()), n, a.data(), b.data());
+        CHECK(std::memcmp(p.data(), plain_p.data(), (n + 1) * sizeof(P)) == 0);
+        CHECK(std::memcmp(q.data(), plain_q.data(), (n + 1) * sizeof(Q)) == 0);
+        for (std::size_t i = 0; i < n; ++i) {
+            auto const both = two_results{}(ab::widen(a[i]), ab::widen(b[i]));
+            P const first = ab::narrow<P>(static_cast<ab::compute_t<P>>(both[0]));
+            Q const second = ab::narrow<Q>(static_cast<ab::compute_t<Q>>(both[1]));
+            CHECK(std::memcmp(&p[i], &first, sizeof(P)) == 0);
+            CHECK(std::memcmp(&q[i], &second, sizeof(Q)) == 0);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("loops with AVX2 and without have the bits of their elements")
+{
+    compare_loops<float, float, float, float>();
+    compare_loops<double, double, double, double>();
+    compare_loops<float, double, double, double>();
+    compare_loops<half, float, half, float>();
+    compare_loops<brain, half, float, brain>();
+    compare_loops<half, double, double, double>();
+}

@@ -252,6 +252,10 @@ TEST_CASE("corrected levels are those of the times")
             if (name == std::string("EulerDiscrete"))
                 near(s.corrected().levels({t}, {.num_inference_steps = 7})[0].velocity, sd.level(t));
         }
+    ab::diffusers_scheduler const twice = scheduler("KDPM2Discrete").corrected(); // the second call in the middle
+    ab::diffusers_grid const g = twice.grid(5);
+    near(twice.levels({g.times[1]}, {.num_inference_steps = 5})[0].noisy, {1.0, std::sqrt(g.sigmas[0] * g.sigmas[1])});
+    near(twice.levels({g.times[2]}, {.num_inference_steps = 5})[0].noisy, {1.0, g.sigmas[2]});
     ab::diffusers_scheduler const s = scheduler("EulerDiscrete");
     CHECK(s.levels({999.0})[0].velocity.sigma < 0.1); // the class takes alpha-bar of position 0 for the noisiest time
     near(scheduler("EDMEuler").corrected().levels({0.25 * std::log(3.0)})[0].noisy, {1.0, 3.0});

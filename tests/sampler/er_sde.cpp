@@ -47,7 +47,7 @@ TEST_CASE("the integrals where they are known")
     CHECK(third.stages[3].x[m(1)] == Approx((two - next * one) / (gap * (gap - next))).epsilon(1e-11));
 }
 
-TEST_CASE("the published function: order 2 is ComfyUI's sample_er_sde but for its sum of 200 points")
+TEST_CASE("the published function: shipped it is ComfyUI's sample_er_sde, whose integrals are sums of 200 points")
 {
     grid const g = support::lambda_grid(path_kind::variance_exploding, 20, false);
     auto const phi = [](double v) { return v * (std::exp(std::pow(v, 0.3)) + 10); };
@@ -61,6 +61,9 @@ TEST_CASE("the published function: order 2 is ComfyUI's sample_er_sde but for it
     CHECK(p.stages[7].x[m(0)] == Approx(1 - r + difference).epsilon(1e-3));
     CHECK(p.stages[7].x[m(1)] == Approx(-difference).epsilon(2e-2));
     CHECK(p.stages[7].x[z] == Approx(std::sqrt(t * t - s * s * r * r)).epsilon(1e-12));
+    plan const shipped = er_sde(g, {.order = 2, .shipped = true});
+    CHECK(shipped.stages[7].x[m(0)] == Approx(1 - r + difference).epsilon(1e-13));
+    CHECK(shipped.stages[7].x[m(1)] == Approx(-difference).epsilon(1e-12));
 }
 
 TEST_CASE("as users write it, and what is refused")

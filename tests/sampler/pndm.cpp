@@ -132,6 +132,11 @@ TEST_CASE("ends: zero terminal SNR, one step, few steps, what is refused")
     CHECK(pndm(diffusion, trailing_grid(1), {.runge_kutta = true}).stages.size() == 1);
     CHECK(pndm(diffusion, trailing_grid(2), {.runge_kutta = true}).stages.size() == 5);
     CHECK(ipndm(diffusion, trailing_grid(1)).stages.size() == 1);
+    CHECK(!lms(diffusion, karras_grid(5), {.euler_at_zero = true}).stages.back().x.reads(m(1)));
+    CHECK(lms(diffusion, karras_grid(5)).stages.back().x.reads(m(3)));
+    plan const flow = ipndm(rectified_flow{}, trailing_grid(4)); // in t, from alpha = 0 as well
+    CHECK(flow.stages[1].x[x] == 1.0);
+    CHECK(flow.stages[1].x[m(1)] == Approx(0.125));
     CHECK_THROWS_AS(ipndm(diffusion, trailing_grid(5), {.order = 5}), std::invalid_argument);
     CHECK_THROWS_AS(ipndm(diffusion, trailing_grid(5), {.order = 0}), std::invalid_argument);
     CHECK_THROWS_AS(lms(diffusion, trailing_grid(5), {.order = 0}), std::invalid_argument);

@@ -510,6 +510,9 @@ void transform_checked(std::string_view function, Formulas const& formulas, std:
 /// std::tie(a, b) one pass writes several tensors of one element type; then f returns what [0], [1], ... reads, as
 /// std::array does.
 ///
+/// Loops are vectorised, with AVX2 where the processor has it, for a formula without a branch: one that chooses between
+/// numbers (u < a ? a : u, std::clamp), not between results. std::sqrt and std::exp, which may set errno, stand alone.
+///
 /// Shapes: any, the same for all; an empty batch is fine. Throws std::invalid_argument where shapes differ, data is
 /// null or `out` lies partly in the memory of another tensor; nothing is written then. Mixed orders do not compile.
 template <class F, class Out, class... In>

@@ -81,11 +81,13 @@ inline forward_path forward_path_of(diffusers_config const& c)
     return c.flag("use_flow_sigmas") ? flow : path->second;
 }
 
+inline bool same_time(double t, double time) { return std::abs(t - time) <= 1e-12 * std::max(1.0, std::abs(time)); }
+
 /// Where a time stands in the times of the grid, up to rounding: its second place where it has two, the last where it
 /// is not there.
 inline std::size_t index_of(double time, std::vector<double> const& times)
 {
-    auto const same = [time](double t) { return std::abs(t - time) <= 1e-12 * std::max(1.0, std::abs(time)); };
+    auto const same = [time](double t) { return same_time(t, time); };
     auto const first = std::ranges::find_if(times, same);
     if (first == times.end())
         return times.size() - 1;
@@ -93,13 +95,16 @@ inline std::size_t index_of(double time, std::vector<double> const& times)
     return static_cast<std::size_t>((second == times.end() ? first : second) - times.begin());
 }
 
-/// The sigma of a time of training, by the time itself: that of the grid where the time is one of its times.
+/// The sigma of a time of training, by the time itself: that of the grid where the time is one of its times, and
+/// log-linear between the times of the table.
 inline double sigma_of_time(diffusers_config const& c, diffusers_grid const& g, forward_path path, double time)
 {
-    std::size_t const at = index_of(time, g.times);
-    if (at < g.sigmas.size() && std::abs(g.times[at] - time) <= 1e-12 * std::max(1.0, std::abs(time)))
-        return g.sigmas[at];
     std::string const& name = c.class_name();
+    // classes with a call in the middle of a step keep the level of its end beside that call's time
+    std::size_t const stride = name.starts_with("KDPM2") || name == "DPMSolverSDE" ? 2 : 1;
+    for (std::size_t i = 0; i < g.times.size(); i += stride)
+        if (same_time(g.times[i], time))
+            return g.sigmas[i];
     double const T = c.number("num_train_timesteps");
     if (name.starts_with("EDM") || (c.text("timestep_type") == "continuous" && c.text("prediction_type")[0] == 'v'))
         return std::exp(4 * time);
@@ -110,7 +115,12 @@ inline double sigma_of_time(diffusers_config const& c, diffusers_grid const& g, 
     require(name != "HeliosDMD", "forward_levels", "a time", time, "it must be one of the stage's times");
     require(time >= 0 && time <= (path == forward_path::flow ? T : T - 1), "forward_levels", "a time", time,
             "it must be a time of training");
-    return path == forward_path::flow ? time / T : sigmas_at({time}, ve_table(c)).front();
+    if (path == forward_path::flow)
+        return time / T;
+    std::vector<double> table = ve_table(c);
+    for (double& sigma : table)
+        sigma = std::log(sigma);
+    return std::exp(sigmas_at({time}, table).front());
 }
 
 } // namespace detail

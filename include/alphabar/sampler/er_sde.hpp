@@ -12,6 +12,7 @@ struct er_sde_options {
     /// phi(rho), rho = sigma / alpha: at least as steep as rho, which is the ODE; rho^2 is the reverse SDE of eta = 1.
     std::function<double(double)> noise = [](double rho) { return rho * (std::exp(std::pow(rho, 0.3)) + 10.0); };
     double noise_scale = 1.0;
+    bool shipped = false; ///< integrals as sums of 200 points, and the second difference of order 3 as if at rho
 };
 
 /// ER-SDE-Solver of order 1 to 3. With r = phi(rho') / phi(rho) and x_0 the polynomial in rho through the last `order`
@@ -20,10 +21,10 @@ struct er_sde_options {
 ///     x' = (alpha' / alpha) r x + alpha' phi(rho') integral_rho'^rho phi'(v) / phi(v)^2 x_0(v) dv
 ///        + alpha' sqrt(rho'^2 - r^2 rho^2) z
 ///
-/// exactly; published code takes the second difference of order 3 as if at rho. The drift is of order 2 at most: the
-/// first step, of order 1, costs O(h^2). A step to sigma = 0 or from alpha = 0 has order 1. Throws std::invalid_argument
-/// unless order is 1, 2 or 3, where phi is not as steep as it must be, and as `rising_orders`, `weights` and
-/// `network_call` do. Source: Cui et al. 2023, arXiv 2309.06169, (15) and algorithm 3.
+/// exactly; published code and ComfyUI are `shipped`. The drift is of order 2 at most: the first step, of order 1, costs
+/// O(h^2). A step to sigma = 0 or from alpha = 0 has order 1. Throws std::invalid_argument unless order is 1, 2 or 3,
+/// where phi is not as steep as it must be, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al.
+/// 2023, arXiv 2309.06169, (15) and algorithm 3.
 inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_options const& o) {
     using namespace slots;
     require(o.order >= 1 && o.order <= 3, "er_sde", "order", o.order, "it must be 1, 2 or 3");
@@ -41,13 +42,18 @@ inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_optio
             nodes[k] = sigma_ratio(g.levels[i - k]) - s;
             I[k] = std::pow(t - s, k);
         }
-        // I_k += k phi(t) integral u^(k-1) / phi dv with u = v - s, in log v
-        for_gauss_points(0.0, std::log(s / t), order > 1 ? 4 : 0, [&](double log_v, double weight) {
-            double const v = t * std::exp(log_v);
-            double part = phi_t * weight * v / o.noise(v);
+        auto const add = [&](double v, double dv) { // I_k += k phi(t) integral u^(k-1) / phi dv with u = v - s
+            double part = phi_t * dv / o.noise(v);
             for (unsigned k = 1; k < order; ++k, part *= v - s)
                 I[k] += k * part;
-        });
+        };
+        for (int j = 0; o.shipped && order > 1 && j < 200; ++j)
+            add(t + (s - t) * j / 200, (s - t) / 200);
+        if (!o.shipped && order > 1) // in log v
+            for_gauss_points(0.0, std::log(s / t), 4, [&](double log_v, double weight) {
+                add(t * std::exp(log_v), weight * t * std::exp(log_v));
+            });
+        I[2] += o.shipped ? nodes[1] * I[1] : 0.0;
         node_values const w = weights(std::span(nodes).first(order), std::span(I).first(order));
         stage now = network_call(o.network, time, from);
         now.x = (to.alpha * kept / from.sigma) * x;

@@ -312,8 +312,8 @@ ALPHABAR_INLINE void sum_row(bound_row<C> const& row, C const* const* operands, 
         to[k] = total[k];
 }
 
-/// Row r of a pass to out[r], for n elements. All rows of a block are computed before one is stored, since a target may be
-/// an operand of any. `mask` is null where the pass has none.
+/// Row r of a pass to out[r], for n elements. All rows of a block are computed before one is stored, since a target may
+/// be an operand of any. `mask` is null where the pass has none.
 template <class C>
 struct row_sums {
     bound_pass<C> const& pass;

@@ -113,38 +113,37 @@ inline constexpr solver_function pndm("pndm", [](grid_on_path const& g, pndm_opt
 struct multistep_options {
     network_form network{};
     unsigned order = 4;
+    bool euler_at_zero = false; ///< a step to sigma = 0 is Euler's (ComfyUI)
     step_weights weights = integral;
 };
 
 /// LMS, which is iPNDM-v: Adams-Bashforth of order 1, 2, ... `order` for the unequal steps that the grid has, in sigma
-/// / alpha, d(x / alpha) = epsilon d(sigma / alpha). Its first step, of order 1, costs O(h^2): on fine grids orders 3
-/// and 4 are of order 2. Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al. 2024, arXiv 2312.00094
-/// (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
+/// / alpha, d(x / alpha) = epsilon d(sigma / alpha), on rectified flow in t. Its first step, of order 1, costs O(h^2): on
+/// fine grids orders 3 and 4 are of order 2. Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al. 2024,
+/// arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
 inline constexpr solver_function lms("lms", [](grid const& g, multistep_options const& o) {
     adams_options a{.predictor = {}, .form = usual_form(g), .predict = o.weights};
     for (std::size_t i = 0; i < g.steps(); ++i)
-        a.predictor.push_back(
-            std::isinf(position(g.levels[i + 1], a.form)) ? 1 : std::min(static_cast<unsigned>(i + 1), o.order));
+        a.predictor.push_back((o.euler_at_zero && g.levels[i + 1].sigma == 0.0) ||
+                                      std::isinf(position(g.levels[i + 1], a.form))
+                                  ? 1
+                                  : std::min(static_cast<unsigned>(i + 1), o.order));
     return adams(g, o.network, a);
 });
-
-struct ipndm_options {
-    network_form network{};
-    unsigned order = 4;
-};
 
 /// iPNDM: the same by the weights for equal steps, whatever the steps are; of order 2 at most, too. Throws
 /// std::invalid_argument unless order is 1 to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902,
 /// section 3.
-inline constexpr solver_function ipndm("ipndm", [](grid const& g, ipndm_options const& o) {
+inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_options const& given) {
+    multistep_options o = given;
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
-    auto const weights_of_equal = [](transition const& step, std::span<double const> nodes, moment_rule) {
+    o.weights = [](transition const& step, std::span<double const> nodes, moment_rule) {
         node_values w = integral(step, nodes.first(1));
         for (std::size_t j = 0; j < nodes.size() && nodes.size() > 1; ++j)
             w[j] = step.b * step.h * adams_bashforth[nodes.size() - 1][j];
         return w;
     };
-    return lms(g, {.network = o.network, .order = o.order, .weights = weights_of_equal});
+    return lms(g, o);
 });
 
 struct gradient_estimation_options {
