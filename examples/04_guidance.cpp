@@ -10,7 +10,8 @@ namespace ab = alphabar;
 
 int main()
 {
-    // Data: two classes, N(-1, 0.25) and N(1, 0.25). The best velocity of each is a formula; that of both is their mixture.
+    // Data: two classes, N(-1, 0.25) and N(1, 0.25). The best velocity of each is a formula; that of both is their
+    // mixture.
     ab::rectified_flow const path;
     auto const velocity = [](double x, double t, double mean) {
         double const variance = 0.25 * (1 - t) * (1 - t) + t * t, centred = x - (1 - t) * mean;

@@ -15,8 +15,7 @@ namespace mnist {
 void write_checkpoint(std::filesystem::path const& path, training_config const& config, std::uint32_t data_checksum,
                       model& trained, std::span<double const> loss);
 
-/// A checkpoint that has been read: first its config, with which the model is made, then the
-/// model's state.
+/// A checkpoint that has been read: first its config, with which the model is made, then the model's state.
 class checkpoint {
 public:
     /// Throws alphabar::file_error.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What makes one training run different from another: two runs of the same config and data end with
-// the same bits.
+// What makes one training run different from another: two runs of the same config and data end with the same bits.
 #pragma once
 
 #include <cstdint>

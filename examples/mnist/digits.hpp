@@ -21,8 +21,7 @@ struct labelled_images {
     labelled_images first(std::size_t n) const { return {images.first(n * pixels), labels.first(n)}; }
 };
 
-/// The digits of two files. The last 2,000, or the last fifth where there are fewer than 10,000,
-/// are held out.
+/// The digits of two files. The last 2,000, or the last fifth where there are fewer than 10,000, are held out.
 class digits {
 public:
     /// Reads train-images-idx3-ubyte and train-labels-idx1-ubyte (plain or .gz) from a folder.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How like real digits samples are: three measures on the 64 leading principal components of the
-// pixels.
+// How like real digits samples are: three measures on the 64 leading principal components of the pixels.
 #pragma once
 
 #include "digits.hpp"
@@ -15,8 +14,7 @@ namespace mnist {
 /// Images as 64 numbers each.
 using features = std::vector<float>; // [count, 64]
 
-/// The mean and the 64 leading eigenvectors of the covariance of images; features are projections,
-/// not whitened.
+/// The mean and the 64 leading eigenvectors of the covariance of images; features are projections, not whitened.
 class principal_components {
 public:
     static constexpr std::size_t count = 64;
@@ -30,10 +28,9 @@ private:
     std::vector<float> vectors_; // [64, 784]
 };
 
-/// The accuracy of a nearest-neighbour test that tells `samples` from as many `real` digits: 0.5
-/// where it cannot, 1 where it always can. For each member of both sets, its nearest other member
-/// is a sample or a digit; the mean of the share of samples whose nearest is a sample and the share
-/// of digits whose nearest is a digit.
+/// The accuracy of a nearest-neighbour test that tells `samples` from as many `real` digits: 0.5 where it cannot, 1
+/// where it always can. For each member of both sets, its nearest other member is a sample or a digit; the mean of the
+/// share of samples whose nearest is a sample and the share of digits whose nearest is a digit.
 double nearest_neighbour_accuracy(std::span<float const> samples, std::span<float const> real);
 
 /// The share of samples whose 5 nearest training digits vote for the class that was asked for (the

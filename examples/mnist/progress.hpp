@@ -16,8 +16,7 @@ public:
     progress(progress const&) = delete;
     progress& operator=(progress const&) = delete;
 
-    /// `said` is what the line shows beside the bar; `per_step` things of `unit` are done in a
-    /// step.
+    /// `said` is what the line shows beside the bar; `per_step` things of `unit` are done in a step.
     void at(std::size_t done, std::string const& said, double per_step, char const* unit);
 
     double seconds() const;

@@ -19,8 +19,7 @@ struct drawing {
     std::function<void(std::size_t done)> on_sample = [](std::size_t) {}; ///< may throw to stop
 };
 
-/// One digit for each class asked for. Digit i depends on the seed, its number first_sample + i and
-/// its class only.
+/// One digit for each class asked for. Digit i depends on the seed, its number first_sample + i and its class only.
 std::vector<float> draw(model& network, sampler const& with, std::span<std::uint8_t const> asked, drawing const& how);
 
 } // namespace mnist

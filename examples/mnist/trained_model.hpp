@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A model around the library's trainer; what a network trains on is left to the class that derives
-// from it.
+// A model around the library's trainer; what a network trains on is left to the class that derives from it.
 #pragma once
 
 #include "model.hpp"

@@ -13,7 +13,8 @@ using namespace alphabar::slots;
 
 namespace {
 
-/// A plan with every feature: churn, an anchor, memories, clipping, a threshold, a predicted variance, a stage without a call.
+/// A plan with every feature: churn, an anchor, memories, clipping, a threshold, a predicted variance, a stage without
+/// a call.
 plan rich(unsigned heads, bool learned)
 {
     plan p;

@@ -150,8 +150,8 @@ void run_with_momentum(guider_case& c, Rule const& rule)
     });
 }
 
-/// Guidance with a third prediction. diffusers' window of it begins one step late, and where u's term is off it counts its scale
-/// from the third prediction.
+/// Guidance with a third prediction. diffusers' window of it begins one step late, and where u's term is off it counts
+/// its scale from the third prediction.
 void perturbed(guider_case& c, char const* scale, char const* start, char const* stop, double usual_stop, bool smoothed)
 {
     double const w = c.given.get("guidance_scale", 7.5), s = c.given.get(scale, 2.8), part = c.rescale();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kind `parameters`: what the WebUI and Forge run for the line that they write with a picture, on Stable Diffusion's table.
+// Kind `parameters`: what the WebUI and Forge run for the line that they write with a picture, on Stable Diffusion's
+// table.
 #include "replay_plan.hpp"
 #include "support.hpp"
 

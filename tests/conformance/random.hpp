@@ -34,7 +34,8 @@ void replay_random_jax(verdict&);
 /// The seed of a case that is one number of 64 bits.
 std::uint64_t seed_of(json const& given);
 
-/// Call k of the case, at the positions that were stored. The results of torch's build without vectors are not looked at.
+/// Call k of the case, at the positions that were stored. The results of torch's build without vectors are not looked
+/// at.
 void compare_call(verdict&, std::size_t k, array const& values);
 
 /// A word as the cases write it.

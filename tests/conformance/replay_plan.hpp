@@ -32,8 +32,8 @@ struct known_values {
     array data, mask;
 };
 
-/// Runs one plan for all samples, or one for each of the leading blocks of the state. `constrain` may change the state after
-/// every stage.
+/// Runs one plan for all samples, or one for each of the leading blocks of the state. `constrain` may change the state
+/// after every stage.
 recording run(std::vector<alphabar::plan> const& plans, array state, extents const& shape, model const& network,
               noise_source const& draw, known_values known = {},
               std::function<void(std::span<double>)> const& constrain = {});

@@ -47,8 +47,8 @@ inline alphabar::grid sigma_levels(json const& given)
     return g;
 }
 
-/// Runs the plan of a case over the stand-ins and compares; `network` in place of the case's model, `finish`: what the source
-/// does to the result.
+/// Runs the plan of a case over the stand-ins and compares; `network` in place of the case's model, `finish`: what the
+/// source does to the result.
 void replay(verdict&, options const&, alphabar::plan const&, model const& network = {},
             std::function<void(recording&)> const& finish = {});
 

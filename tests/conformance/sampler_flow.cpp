@@ -187,8 +187,8 @@ plan sit(std::string const& name, json const& given, options& o)
 
 // ---- rectified flow ---------------------------------------------------------------------------------------
 
-/// Times i / N (1 - eps) + eps with steps 1 / N. With sigma_var > 0 the source adds noise, and a drift that is not the one
-/// that would keep the marginals.
+/// Times i / N (1 - eps) + eps with steps 1 / N. With sigma_var > 0 the source adds noise, and a drift that is not the
+/// one that would keep the marginals.
 plan rectified(std::string const& name, options& o)
 {
     auto const n = o.get<std::size_t>(name == "euler" ? "sample_N" : "N", 1);
@@ -267,8 +267,8 @@ plan dpm(grid const& g, network_form const& network, churn_options const& churn)
     return p;
 }
 
-/// x + P (y - x): the part of an image [batch, channel, row, column] that a measurement knows comes from y. It is the grey of
-/// each pixel (iterative_colorization), or the means of patches of 8 x 8 (iterative_superres).
+/// x + P (y - x): the part of an image [batch, channel, row, column] that a measurement knows comes from y. It is the
+/// grey of each pixel (iterative_colorization), or the means of patches of 8 x 8 (iterative_superres).
 array with_known_part(std::string const& name, array x, array const& y, extents const& shape)
 {
     std::size_t const channels = shape[1], rows = shape[2], columns = shape[3], area = rows * columns;

@@ -64,9 +64,9 @@ array flow(json const& a, ab::double_double shift)
     return levels(ab::flow_grid(count(a), {.shift = shift}), ab::rectified_flow{});
 }
 
-/// k-diffusion's get_sigmas on a table. The length of the table does not stand among the arguments, where `n` is the number of
-/// steps: it is told by the number of values where there is no n (the table itself), and else by the first value, the
-/// largest sigma of the table, which rises with its length.
+/// k-diffusion's get_sigmas on a table. The length of the table does not stand among the arguments, where `n` is the
+/// number of steps: it is told by the number of values where there is no n (the table itself), and else by the first
+/// value, the largest sigma of the table, which rises with its length.
 array discrete_sigmas(json const& a, array const& want)
 {
     auto const table_of = [&](std::size_t T) {

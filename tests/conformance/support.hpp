@@ -63,8 +63,8 @@ public:
     json const& expect() const { return *expect_; }
     bool expects(std::string const& name) const { return expect_->contains(name); }
 
-    /// max|got - want| / max|want|; for each sample where the case says so. In units in the last place where the case counts
-    /// in them.
+    /// max|got - want| / max|want|; for each sample where the case says so. In units in the last place where the case
+    /// counts in them.
     void compare(std::string const& name, std::span<double const> got);
     /// The same for one array under expect[name], a map by index ("samples": {"0": [...]}).
     void compare(std::string const& name, std::string const& index, std::span<double const> got);

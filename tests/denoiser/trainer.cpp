@@ -160,8 +160,8 @@ TEST_CASE("the loss on real digits follows the recorded curve")
         pixels[i] = static_cast<float>(images.elements[i]) / 127.5f - 1;
     training_set const digits{pixels, std::span(labels.elements).first(8000)};
 
-    // The recorded curve: PyTorch, 1 TFLOP, without clipping (it lowers the first window by 5 %), means over the 33 steps
-    // that end there. One seed's mean spreads by 3.5 % in the first window, 2.5 % at 165 and 1 to 2 % later.
+    // The recorded curve: PyTorch, 1 TFLOP, without clipping (it lowers the first window by 5 %), means over the 33
+    // steps that end there. One seed's mean spreads by 3.5 % in the first window, 2.5 % at 165 and 1 to 2 % later.
     struct window {
         std::size_t end;
         double recorded;

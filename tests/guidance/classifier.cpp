@@ -39,7 +39,8 @@ TEST_CASE("every kind of prediction means the same guided epsilon")
 
 TEST_CASE("for a Gaussian and a Gaussian class the guided score is the posterior's")
 {
-    // data N(0, 1), class p(y | x_0) = N(y; x_0, 1) seen through the noise: x_t given y is Gaussian with known mean and variance
+    // data N(0, 1), class p(y | x_0) = N(y; x_0, 1) seen through the noise: x_t given y is Gaussian with known mean and
+    // variance
     ab::rectified_flow const path;
     double const t = 0.4, y = 1.3, x = 0.7;
     auto const [alpha, sigma] = path.level(t);

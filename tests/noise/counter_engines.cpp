@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Here the answers of Random123's kat_vectors for counters and keys of zeros and of digits of pi; the conformance cases have the
-// other ones.
+// Here the answers of Random123's kat_vectors for counters and keys of zeros and of digits of pi; the conformance cases
+// have the other ones.
 #include <alphabar/noise/counter_engines.hpp>
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The normals as a sample: moments, correlations and distribution, at fixed seeds. The limits are those of five standard
-// deviations, so that a good stream never fails and a bad one does at once.
+// The normals as a sample: moments, correlations and distribution, at fixed seeds. The limits are those of five
+// standard deviations, so that a good stream never fails and a bad one does at once.
 #include <alphabar/noise/stream.hpp>
 
 #include <doctest/doctest.h>

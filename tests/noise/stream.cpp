@@ -183,7 +183,8 @@ TEST_CASE("times are uniform, without bias even where T does not divide 2^32")
         chi_squared += (count - 1e4) * (count - 1e4) / 1e4;
     CHECK(chi_squared < 33.7); // 1e-4 of chi squared with 9 degrees of freedom
 
-    // T = 3 * 2^30 rejects a quarter of all words; without rejection, one third of the numbers would come twice as often.
+    // T = 3 * 2^30 rejects a quarter of all words; without rejection, one third of the numbers would come twice as
+    // often.
     int thirds[3] = {};
     for (std::uint64_t sample = 0; sample < 100'000; ++sample)
         ++thirds[ab::time_draw(noise, 3u << 30, 0, sample) % 3];

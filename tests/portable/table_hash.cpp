@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One hash over every table of several schedules, built at run time. Every compiler and every flag must print the same line.
+// One hash over every table of several schedules, built at run time. Every compiler and every flag must print the same
+// line.
 #include <alphabar/schedule/continuous.hpp>
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 #include <alphabar/schedule/rescale.hpp>

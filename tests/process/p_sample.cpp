@@ -32,7 +32,8 @@ std::vector<double> wave(double scale, double frequency, double phase)
 auto seen(std::vector<double> const& v) { return ab::view(v, batch); }
 auto seen(std::vector<double>& v) { return ab::view(v, batch); }
 
-/// The batch of the conformance cases: state, prediction (0.6 tanh x + 0.2 x t / 1000), variance half (sin(x + t / 1000)), noise.
+/// The batch of the conformance cases: state, prediction (0.6 tanh x + 0.2 x t / 1000), variance half (sin(x + t /
+/// 1000)), noise.
 struct example {
     ab::gaussian_diffusion diffusion{ab::linear_betas_scaled(1000)};
     std::vector<int> t{0, 1, 500, 999};

@@ -34,8 +34,7 @@ TEST_CASE("in rho and on equal steps it is Adams-Bashforth and Adams-Moulton")
 {
     plan const p =
         adams(countdown(6), {}, {.predictor = full(6, 4), .corrector = {0, 2, 3, 4, 4, 4}, .form = memory_form::rho});
-    // Hairer, Norsett & Wanner, "Solving ODEs I", III.1, tables 1.1 and 1.2; the slope enters with
-    // h = -1
+    // Hairer, Norsett & Wanner, "Solving ODEs I", III.1, tables 1.1 and 1.2; the slope enters with h = -1
     std::vector<double> const bashforth{-55.0 / 24, 59.0 / 24, -37.0 / 24, 9.0 / 24},
         moulton{-9.0 / 24, -19.0 / 24, 5.0 / 24, -1.0 / 24};
     stage const& s = p.stages[5];

@@ -133,27 +133,6 @@ TEST_CASE("res_multistep ancestral")
     CHECK_THROWS_AS(adams(g, {}, {.predictor = {1, 1, 1}, .tau = {1, 1, 1}, .eta = 1.0}), std::invalid_argument);
 }
 
-TEST_CASE("res_multistep ancestral")
-{
-    for (path_kind kind : support::all_paths) {
-        grid const g = support::grid_to_zero(kind, 100, -3.0);
-        CHECK(res_multistep_ancestral(g, {.eta = 0.0}) == res_multistep(g));
-        for (double eta : {1.0, 0.6})
-            CHECK(support::worst_deviation(res_multistep_ancestral(g, {.eta = eta}), kind, -3.0, 4000) < 4.0);
-        auto const made = [](grid const& fine) { return res_multistep_ancestral(fine); };
-        CHECK(support::variance_order(made, kind, 40) == Approx(2.0).epsilon(0.06));
-    }
-    // m(1) lies as far back as the step to its lower level was long
-    grid const g = support::lambda_grid(path_kind::variance_exploding, 3, false, 0.0, 0.6);
-    plan const p = res_multistep_ancestral(g, {.eta = 1.0});
-    double const h = 0.4, phi_1 = std::expm1(-h) / -h, phi_2 = (phi_1 - 1) / -h; // eta = 1: twice as long
-    CHECK(p.stages[1].x[m(1)] == Approx(-h * phi_2));
-    CHECK(p.stages[1].x[m(0)] == Approx(h * (phi_1 + phi_2)));
-    CHECK(p.stages[1].x[x] == Approx(std::exp(-h)));
-    CHECK(p.stages[1].x[z] == Approx(std::exp(-0.4) * std::sqrt(1 - std::exp(-0.4))));
-    CHECK_THROWS_AS(adams(g, {}, {.predictor = {1, 1, 1}, .tau = {1, 1, 1}, .eta = 1.0}), std::invalid_argument);
-}
-
 TEST_CASE("the software's final orders")
 {
     grid const g = support::lambda_grid(path_kind::variance_preserving, 10, false);

@@ -42,7 +42,7 @@ struct network {
         auto const from = ab::traits_of<In>::elements(input);
         auto const to = ab::traits_of<Out>::elements(output);
         for (std::size_t i = 0; i < from.size(); ++i)
-            to[i] = a * std::tanh(from[i]) + b * t;
+            to[i] = static_cast<ab::value_t<Out>>(a * std::tanh(from[i]) + b * t);
     }
 };
 
@@ -310,7 +310,7 @@ TEST_CASE("a predicted variance is the first network's; the predictions beside i
                          doctest::Contains("guides no prediction with a variance"), std::invalid_argument);
 }
 
-TEST_CASE("CFG++: the rule's result is head 0, the unconditional prediction head 1")
+TEST_CASE("CFG++: the unconditional prediction is head 0, the rule's result head 1")
 {
     ab::rectified_flow const path;
     auto const start = support::prediction(1, 2, 48);
@@ -341,9 +341,9 @@ TEST_CASE("CFG++: the rule's result is head 0, the unconditional prediction head
                     ab::guide(rule, at, result, view_of(0), view_of(1), view_of(2));
                 else
                     ab::guide(rule, at, result, view_of(0), view_of(1));
-                for (std::size_t i = 0; i < 96; ++i) // each sample: the guided prediction, then the unconditional one
+                for (std::size_t i = 0; i < 96; ++i) // each sample: the unconditional prediction, then the guided one
                     for (std::size_t head = 0; head < 2; ++head)
-                        out.data[(2 * (i / 48) + head) * 48 + i % 48] = heads[head == 0 ? heads.size() - 1 : 1][i];
+                        out.data[(2 * (i / 48) + head) * 48 + i % 48] = heads[head == 0 ? 1 : heads.size() - 1][i];
             });
             ab::guided together(plan, rule, networks...);
             for (int run = 0; run < 2; ++run) {

@@ -58,9 +58,9 @@ TEST_CASE("for equal steps of sigma / alpha the order is that of the start")
         return order_in_sigma([&](grid const& g) { return solver(path, g, options); }, 200);
     };
     // the first step of iPNDM and LMS, of order 1, costs h^2 once
-    CHECK(order(ipndm, ipndm_options{.order = 1}) == Approx(1.0).epsilon(0.02));
+    CHECK(order(ipndm, multistep_options{.order = 1}) == Approx(1.0).epsilon(0.02));
     for (unsigned k : {2u, 3u, 4u})
-        CHECK(order(ipndm, ipndm_options{.order = k}) == Approx(2.0).epsilon(0.02));
+        CHECK(order(ipndm, multistep_options{.order = k}) == Approx(2.0).epsilon(0.02));
     // corrected, h^3
     CHECK(order(pndm, pndm_options{}) == Approx(3.0).epsilon(0.02));
     CHECK(order(pndm, pndm_options{.runge_kutta = true}) == Approx(4.0).epsilon(0.02));

@@ -68,7 +68,8 @@ TEST_CASE("the known half is the data; the other half follows its conditional di
         sample(
             p, x_view, noise,
             [&](auto const& input, double lambda, auto& output) {
-                // E[x_0 | x] = alpha C (alpha^2 C + sigma^2)^-1 x for C = (1 c; c 1), in its eigenvectors (1, 1), (1, -1)
+                // E[x_0 | x] = alpha C (alpha^2 C + sigma^2)^-1 x for C = (1 c; c 1), in its eigenvectors (1, 1), (1,
+                // -1)
                 auto const [a, b] = support::level_at(kind, lambda);
                 double const plus = a * (1 + c) / (a * a * (1 + c) + b * b),
                              minus = a * (1 - c) / (a * a * (1 - c) + b * b);

@@ -89,39 +89,6 @@ TEST_CASE("the SDE's steps, SEEDS: the noises of a step are one path's")
     CHECK(!draws_noise(ends.stages[1]));
 }
 
-TEST_CASE("the SDE's steps, SEEDS: the noises of a step are one path's")
-{
-    for (path_kind kind : support::all_paths) {
-        support::lambda_path const path{kind};
-        auto const seeds = [&](runge_kutta_method const& method, double tau) {
-            return [&, method, tau](grid const& g) { return runge_kutta(path, g, {.methods = {method}, .tau = tau}); };
-        };
-        // two calls: moments of order 2, where noises of their own have order 1
-        auto const orders = [&](auto const& made) { return support::variance_order(made, kind, 40); };
-        CHECK(orders(seeds(rk_1(), 1.0)) == Approx(1.0).epsilon(0.1));
-        CHECK(orders(seeds(dpm_2s(), 1.0)) == Approx(2.0).epsilon(0.05));
-        CHECK(orders(seeds(dpm_2s(), 0.6)) == Approx(2.0).epsilon(0.05));
-        CHECK(orders(seeds(res_2s(1.0), 1.0)) == Approx(2.0).epsilon(0.06));
-        CHECK(orders(seeds(rk_4(), 1.0)) == Approx(2.0).epsilon(0.05));
-        CHECK(orders([&](grid const& g) { return dpmpp_sde(path, g); }) < 1.1);
-        grid const g = support::grid_to_zero(kind, 40, -3.0);
-        CHECK(support::worst_deviation(seeds(dpm_2s(), 1.0)(g), kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(seeds(dpm_3s(), 1.0)(g), kind, -3.0, 4000) < 4.0);
-        CHECK(support::worst_deviation(seeds(res_2s(1.0), 0.7)(g), kind, -3.0, 4000) < 4.0);
-        // z of a step of one path: the same step in one, its noise in parts
-        plan const p = seeds(dpm_3s(), 0.8)(support::lambda_grid(kind, 1, false, 0.0, 0.9));
-        transition const whole = make_transition(path.level(0.0), path.level(0.9), memory_form::x_0, 0.8);
-        double const last = p.stages[2].x[y], both = last * (*p.stages[1].y)[y];
-        CHECK(both * (*p.stages[0].y)[x] == Approx(whole.a));
-        CHECK(std::hypot(both * (*p.stages[0].y)[z], last * (*p.stages[1].y)[z], p.stages[2].x[z]) == Approx(whole.c));
-        CHECK((*p.stages[0].y)[z] == p.stages[0].x[z]);
-    }
-    // the last call of Heun's step is at its end: nothing is left to draw there
-    plan const ends = runge_kutta(support::table(), karras_grid(4), {.methods = {res_2s(1.0)}, .tau = 1.0});
-    CHECK(draws_noise(ends.stages[0]));
-    CHECK(!draws_noise(ends.stages[1]));
-}
-
 TEST_CASE("as users write it, and what is refused")
 {
     auto const diffusion = support::table();

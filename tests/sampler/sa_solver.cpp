@@ -20,8 +20,7 @@ TEST_CASE("the coefficients are the integrals of the paper, by quadrature")
         CHECK(p.stages[i].x[x] == Approx(sigma / g.levels[i].sigma * std::exp(-tau * tau * h)));
         CHECK(p.stages[i].x[z] == Approx(sigma * std::sqrt(1 - std::exp(-2 * tau * tau * h))));
         for (std::size_t j = 0; j < 3; ++j) {
-            // (1 + tau^2) sigma_t e^(-tau^2 lambda_t) integral e^((1 + tau^2) lambda) l_j(lambda)
-            // dlambda
+            // (1 + tau^2) sigma_t e^(-tau^2 lambda_t) integral e^((1 + tau^2) lambda) l_j(lambda) dlambda
             auto const integrand = [&](double u) {
                 double value = std::exp(strength * (u - high) + high);
                 for (std::size_t k = 0; k < 3; ++k)

@@ -39,9 +39,9 @@ std::vector<double> spaced(std::size_t n, bool uneven, double from, double to);
 /// n steps from lambda = low to high, equal or unequal in lambda on every path.
 alphabar::grid lambda_grid(path_kind kind, std::size_t n, bool uneven, double low = -2.0, double high = 2.5);
 
-/// The same, equal or unequal in what differs from path to path: lambda on the variance-preserving one, the cube root of
-/// sigma on the exploding one, t on rectified flow. On one grid in lambda solvers that remember x_0 there do nearly the
-/// same on all three.
+/// The same, equal or unequal in what differs from path to path: lambda on the variance-preserving one, the cube root
+/// of sigma on the exploding one, t on rectified flow. On one grid in lambda solvers that remember x_0 there do nearly
+/// the same on all three.
 alphabar::grid own_grid(path_kind kind, std::size_t n, bool uneven, double low, double high);
 
 /// The grid for mean and covariance: own_grid to lambda = high, then to sigma = 0.
@@ -66,28 +66,31 @@ inline state epsilon_network(state const& x, double sigma)
 
 inline state const start{-1.7, 0.5, -0.6, -1.1, 0.2, 0.3, 0.8, 1.4, 1.9, -0.2};
 
-/// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda x_0 by Runge-Kutta with
-/// 20,000 steps.
+/// The ODE's end for x / sigma = start / sigma at lambda = low: d(x / sigma) / dlambda = e^lambda x_0 by Runge-Kutta
+/// with 20,000 steps.
 state exact_end(path_kind kind, state const& from = start, double low = -2.0, double high = 2.5);
 
-/// How orders are measured: on own_grid from lambda = 0, where x_0 bends the most (towards noise it becomes linear in x,
-/// and the first steps of a solver, which have fewer memories, cost nothing), from 8 points of the mixture at that level.
+/// How orders are measured: on own_grid from lambda = 0, where x_0 bends the most (towards noise it becomes linear in
+/// x, and the first steps of a solver, which have fewer memories, cost nothing), from 8 points of the mixture at that
+/// level.
 using grid_solver = std::function<alphabar::plan(alphabar::grid const&)>;
 
 /// log2(error(n) / error(2 n)), the largest errors against the exact end: the measured order of convergence.
 double measured_order(grid_solver const& solver, path_kind kind, bool uneven, std::size_t n = 192);
 
-/// The order of the drift of a solver, whose end is not known, its noise left out: from three grids, each twice as fine.
+/// The order of the drift of a solver, whose end is not known, its noise left out: from three grids, each twice as
+/// fine.
 double drift_order(grid_solver const& solver, path_kind kind, bool uneven, std::size_t n = 192);
 
 /// The plan with every draw times `factor`; 0 leaves them out.
 alphabar::plan with_noise(alphabar::plan p, double factor);
 
-/// How far mean and covariance of points [n, 2] are from the mixture's at a level, in standard errors: the worst of five.
+/// How far mean and covariance of points [n, 2] are from the mixture's at a level, in standard errors: the worst of
+/// five.
 double deviation_of(state const& points, alphabar::noise_level level = {1.0, 0.0});
 
-/// The same at the end of a stochastic plan, at the level `last`. The samples start as the mixture at the level `first`,
-/// so that only the solver can be wrong.
+/// The same at the end of a stochastic plan, at the level `last`. The samples start as the mixture at the level
+/// `first`, so that only the solver can be wrong.
 double worst_deviation(alphabar::plan const& p, alphabar::noise_level first,
                        std::function<state(state const&, double)> const& network, std::size_t samples,
                        std::uint64_t seed = 7, alphabar::noise_level last = {1.0, 0.0});

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A Gaussian mixture in the plane, whose denoiser E[x_0 | x] is known exactly at every noise level
-// of every path.
+// A Gaussian mixture in the plane, whose denoiser E[x_0 | x] is known exactly at every noise level of every path.
 #pragma once
 
 #include <alphabar/schedule/noise_level.hpp>

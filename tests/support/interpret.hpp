@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A plan read literally, one statement a line of its definition, in double: what an executor must
-// agree with.
+// A plan read literally, one statement a line of its definition, in double: what an executor must agree with.
 #pragma once
 
 #include <alphabar/sampler/plan.hpp>
@@ -24,8 +23,8 @@ inline state sine_noise(std::uint32_t index, std::size_t n)
     return values;
 }
 
-/// network(x, time) -> F (heads joined one after the other); noise(index) -> z, which plans without noise can do without;
-/// after(stage index, x).
+/// network(x, time) -> F (heads joined one after the other); noise(index) -> z, which plans without noise can do
+/// without; after(stage index, x).
 state interpret(alphabar::plan const& p, state x, std::function<state(state const&, double)> const& network,
                 std::function<state(std::uint32_t)> const& noise = {},
                 std::function<void(std::size_t, state const&)> const& after = {});

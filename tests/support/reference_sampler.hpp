@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A plan run slot by slot, as sampler/plan.hpp words it, in doubles: nothing is lowered, nothing is fused. And random plans.
+// A plan run slot by slot, as sampler/plan.hpp words it, in doubles: nothing is lowered, nothing is fused. And random
+// plans.
 #pragma once
 
 #include <alphabar/noise/stream.hpp>
@@ -111,8 +112,8 @@ inline std::vector<array> run(ab::plan p, array x, network const& net, noise con
     return states;
 }
 
-/// A network whose output depends on all of input, time and place, and stays small. Heads are sines of different phases;
-/// head 1 is positive, so that it may be a variance.
+/// A network whose output depends on all of input, time and place, and stays small. Heads are sines of different
+/// phases; head 1 is positive, so that it may be a variance.
 inline double network_element(double x, double time, std::size_t head, std::size_t i)
 {
     if (head == 1)
@@ -135,8 +136,8 @@ struct plan_features {
     bool noise = true, operations = true, masks = true, heads = true, skips = true;
 };
 
-/// A random plan with any of the features; `shape_seed` decides what it is made of (slots, calls, kinds), `seed` the numbers:
-/// plans of one shape_seed have one structure, `depth` memories at most.
+/// A random plan with any of the features; `shape_seed` decides what it is made of (slots, calls, kinds), `seed` the
+/// numbers: plans of one shape_seed have one structure, `depth` memories at most.
 inline ab::plan random_plan(std::uint32_t shape_seed, std::uint32_t seed, plan_features can = {}, std::size_t depth = 3)
 {
     using namespace ab::slots;

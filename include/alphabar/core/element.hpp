@@ -413,8 +413,8 @@ ALPHABAR_AVX2 ALPHABAR_FLATTEN inline void apply_avx2(F const& formula, std::tup
 }
 #endif
 
-/// out[j][i] = result j of f(in[i]...) for i < n: widened, computed and rounded without a pass through a buffer. Outputs
-/// may be inputs; otherwise arrays lie apart. By AVX2 where this processor has it, with the same bits.
+/// out[j][i] = result j of f(in[i]...) for i < n: widened, computed and rounded without a pass through a buffer.
+/// Outputs may be inputs; otherwise arrays lie apart. By AVX2 where this processor has it, with the same bits.
 template <class F, class... T, class... In>
 inline void apply(F const& f, std::tuple<T*...> const& out, std::size_t n, In const*... in)
 {

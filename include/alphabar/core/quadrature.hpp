@@ -5,7 +5,6 @@
 #include <alphabar/core/error.hpp>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -19,10 +18,12 @@ using node_values = std::array<double, max_nodes>;
 /// The w with sum_j w_j u_j^k = I_k for k < n, n the number of nodes u: Newton's form, no matrix
 /// (Bjorck & Pereyra 1970).
 ///
-/// Throws std::invalid_argument where two nodes coincide.
+/// Throws std::invalid_argument where two nodes coincide, and unless n is 1 to 8 with as many moments.
 inline node_values weights(std::span<double const> nodes, std::span<double const> I)
 {
     std::size_t const n = nodes.size();
+    require(n >= 1 && n <= max_nodes && I.size() >= n, "weights", "the number of nodes", n,
+            "it must lie in [1, 8], with as many moments");
     node_values u{}, w{}, sorted{};
     std::array<std::size_t, max_nodes> place{};
     for (std::size_t j = 0; j < n; ++j)
@@ -55,7 +56,7 @@ void for_gauss_points(double a, double b, int parts, F const& f)
 {
     static constexpr double at[] = {0.1834346424956498, 0.5255324099163290, 0.7966664774136267, 0.9602898564975363};
     static constexpr double weight[] = {0.3626837833783620, 0.3137066458778873, 0.2223810344533745, 0.1012285362903763};
-    double const half = parts > 0 ? (b - a) / (2.0 * parts) : 0.0;
+    double const half = (b - a) / (2.0 * parts);
     for (int part = 0; part < parts; ++part)
         for (int j = 0; j < 4; ++j)
             for (double const place : {at[j], -at[j]})

@@ -16,9 +16,9 @@
 
 /// Before a loop of few turns, known when compiling, over packs that are to stay in registers.
 #if defined(__clang__)
-#define ALPHABAR_UNROLL _Pragma("clang loop unroll(full)")
+#define ALPHABAR_UNROLL_PACKS _Pragma("clang loop unroll(full)")
 #else
-#define ALPHABAR_UNROLL _Pragma("GCC unroll 32")
+#define ALPHABAR_UNROLL_PACKS _Pragma("GCC unroll 32")
 #endif
 
 namespace alphabar {
@@ -96,28 +96,28 @@ struct conv_kernel {
         for (int tap_row = 0; tap_row < 3; ++tap_row, x += row, k += 3 * In * Out)
             for (int c = 0; c < In; c += Fold) {
                 pack<S, Wide> weights[3][Groups];
-                ALPHABAR_UNROLL
+                ALPHABAR_UNROLL_PACKS
                 for (int tap = 0; tap < 3; ++tap) {
-                    ALPHABAR_UNROLL
+                    ALPHABAR_UNROLL_PACKS
                     for (int g = 0; g < Groups; ++g)
                         weights[tap][g] = at<Wide>(k + (tap * In + c) * Out + g * Wide).v;
                 }
-                ALPHABAR_UNROLL
+                ALPHABAR_UNROLL_PACKS
                 for (int i = 0; i < Pixels + 2; ++i) {
                     repeated<S, Wide, Fold> here;
                     repeat(x + i * In + c, here);
-                    ALPHABAR_UNROLL
+                    ALPHABAR_UNROLL_PACKS
                     for (int tap = 0; tap < 3; ++tap)
                         if (i - tap >= 0 && i - tap < Pixels) {
-                            ALPHABAR_UNROLL
+                            ALPHABAR_UNROLL_PACKS
                             for (int g = 0; g < Groups; ++g)
                                 sum[i - tap][g] += here * weights[tap][g];
                         }
                 }
             }
-        ALPHABAR_UNROLL
+        ALPHABAR_UNROLL_PACKS
         for (int p = 0; p < Pixels; ++p) {
-            ALPHABAR_UNROLL
+            ALPHABAR_UNROLL_PACKS
             for (int g = 0; g < Groups; ++g) {
                 int const i = p * Out + g * Lanes;
                 pack<S, Lanes> total;
@@ -189,7 +189,7 @@ struct conv_kernel<In, 1> {
                     S const* const x_tap = x + pixel(n, In, row + tap_row - 1, column - 1);
                     S const* const weights = k + tap_row * 3 * In;
                     for (int c = 0; c < In; c += Lanes) {
-                        ALPHABAR_UNROLL
+                        ALPHABAR_UNROLL_PACKS
                         for (int tap = 0; tap < 3; ++tap)
                             sum[tap] += at<Lanes>(x_tap + tap * In + c).v * at<Lanes>(weights + tap * In + c).v;
                     }
@@ -230,11 +230,11 @@ struct conv_weights_kernel {
                         for (std::size_t column = 0; column < n; ++column, x_here += In) {
                             dy_next += Out;
                             read(dy_next, d[0]);
-                            ALPHABAR_UNROLL
+                            ALPHABAR_UNROLL_PACKS
                             for (int b = 0; b < Block; ++b) {
                                 repeated<S, Wide, Fold> here;
                                 repeat(x_here + b * Fold, here);
-                                ALPHABAR_UNROLL
+                                ALPHABAR_UNROLL_PACKS
                                 for (int tap = 0; tap < 3; ++tap)
                                     sum[tap][b] += here * d[tap];
                             }
@@ -242,9 +242,9 @@ struct conv_weights_kernel {
                         }
                     }
                     S* const here = dk + (static_cast<int>(tap_row) * 3 * In + c) * Out + o;
-                    ALPHABAR_UNROLL
+                    ALPHABAR_UNROLL_PACKS
                     for (int tap = 0; tap < 3; ++tap) {
-                        ALPHABAR_UNROLL
+                        ALPHABAR_UNROLL_PACKS
                         for (int b = 0; b < Block; ++b) {
                             pack<S, Wide>& total = sum[tap][b];
                             if constexpr (Fold == 2)
@@ -269,11 +269,11 @@ struct conv_weights_kernel<In, 1> {
             for (std::size_t row = 0; row < n; ++row)
                 for (std::size_t column = 0; column < n; ++column) {
                     S const d = dy[pixel(n, 1, row, column)];
-                    ALPHABAR_UNROLL
+                    ALPHABAR_UNROLL_PACKS
                     for (std::size_t tap = 0; tap < 9; ++tap)
                         sum[tap] += d * at<Lanes>(x + pixel(n, In, row + tap / 3 - 1, column + tap % 3 - 1) + c).v;
                 }
-            ALPHABAR_UNROLL
+            ALPHABAR_UNROLL_PACKS
             for (int tap = 0; tap < 9; ++tap)
                 at<Lanes>(dk + tap * In + c).v += sum[tap];
         }
@@ -479,15 +479,15 @@ struct dense_kernel {
                          __attribute__((always_inline)) {
                              for (std::size_t o = 0; o < out; o += Lanes) {
                                  pack<S, Lanes> sum[Images];
-                                 ALPHABAR_UNROLL
+                                 ALPHABAR_UNROLL_PACKS
                                  for (int m = 0; m < Images; ++m)
                                      sum[m] = at<Lanes>(bias + o).v;
                                  for (std::size_t i = 0; i < in; ++i) {
-                                     ALPHABAR_UNROLL
+                                     ALPHABAR_UNROLL_PACKS
                                      for (std::size_t m = 0; m < Images; ++m)
                                          sum[m] += x[(first + m) * in + i] * at<Lanes>(weights + i * out + o).v;
                                  }
-                                 ALPHABAR_UNROLL
+                                 ALPHABAR_UNROLL_PACKS
                                  for (std::size_t m = 0; m < Images; ++m)
                                      at<Lanes>(y + (first + m) * out + o).v = sum[m];
                              }
@@ -512,13 +512,13 @@ struct dense_weights_kernel {
                                         here[m][r] = x[(first + m) * in + i + r];
                                 for (std::size_t o = 0; o < out; o += Lanes) {
                                     pack<S, Lanes> sum[Rows] = {};
-                                    ALPHABAR_UNROLL
+                                    ALPHABAR_UNROLL_PACKS
                                     for (std::size_t m = 0; m < Images; ++m) {
-                                        ALPHABAR_UNROLL
+                                        ALPHABAR_UNROLL_PACKS
                                         for (std::size_t r = 0; r < Rows; ++r)
                                             sum[r] += here[m][r] * at<Lanes>(dy + (first + m) * out + o).v;
                                     }
-                                    ALPHABAR_UNROLL
+                                    ALPHABAR_UNROLL_PACKS
                                     for (std::size_t r = 0; r < Rows; ++r)
                                         at<Lanes>(dweights + (i + r) * out + o).v += sum[r];
                                 }
@@ -542,17 +542,17 @@ struct dense_backward_kernel {
                             __attribute__((always_inline)) {
                                 pack<S, Lanes> sum[Images][Rows] = {};
                                 for (std::size_t o = 0; o < out; o += Lanes) {
-                                    ALPHABAR_UNROLL
+                                    ALPHABAR_UNROLL_PACKS
                                     for (std::size_t m = 0; m < Images; ++m) {
-                                        ALPHABAR_UNROLL
+                                        ALPHABAR_UNROLL_PACKS
                                         for (std::size_t r = 0; r < Rows; ++r)
                                             sum[m][r] += at<Lanes>(weights + (i + r) * out + o).v *
                                                          at<Lanes>(dy + (first + m) * out + o).v;
                                     }
                                 }
-                                ALPHABAR_UNROLL
+                                ALPHABAR_UNROLL_PACKS
                                 for (std::size_t m = 0; m < Images; ++m) {
-                                    ALPHABAR_UNROLL
+                                    ALPHABAR_UNROLL_PACKS
                                     for (std::size_t r = 0; r < Rows; ++r)
                                         dx[(first + m) * in + i + r] += sum_of<S, Lanes>(sum[m][r]);
                                 }
@@ -662,4 +662,4 @@ struct layers {
 
 } // namespace alphabar
 
-#undef ALPHABAR_UNROLL
+#undef ALPHABAR_UNROLL_PACKS

@@ -94,6 +94,8 @@ struct logit_normal_options {
 inline auto logit_normal_grid(std::size_t n, logit_normal_options const& o = {})
 {
     detail::require_positive(o.deviation, "logit_normal_grid", "deviation");
+    require(o.log_snr_min <= o.log_snr_max, "logit_normal_grid", "log_snr_min", o.log_snr_min,
+            "it must not be above log_snr_max");
     return [n, o](rectified_flow const& path) -> grid {
         auto const point = [&](double_double u) {
             double const logit = o.mean - o.deviation * normal_quantile(u.high);

@@ -83,8 +83,8 @@ auto spaced_grid(std::size_t n, spacing_options const& o, auto times, bool throu
 
 /// The N times i (T // N) + offset, i = N - 1 ... 0. They never reach T - 1 unless the offset does it.
 ///
-/// Throws std::invalid_argument unless 1 <= N <= T, N + 1 <= T with without_lowest, and the first time is at most T - 1.
-/// Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2; Lin et al. 2024, arXiv 2305.08891, table 2.
+/// Throws std::invalid_argument unless 1 <= N <= T, N + 1 <= T with without_lowest, and the first time is at most T -
+/// 1. Source: Song et al. 2021 (DDIM), arXiv 2010.02502, appendix D.2; Lin et al. 2024, arXiv 2305.08891, table 2.
 inline std::vector<double> leading_times(std::size_t T, std::size_t n, spacing_options const& o = {})
 {
     std::size_t const low = o.without_lowest ? 1 : 0, top = n - 1 + low;
@@ -302,6 +302,8 @@ struct clipped_path : Path {
 template <noise_path Path>
 clipped_path<Path> clipped(Path const& path, double lambda_min)
 {
+    static_assert(!std::same_as<Path, rectified_flow>,
+                  "alphabar: give the grid of a flow other ends in place of a clip");
     double const last = path.time(std::exp(-lambda_min));
     clipped_path<Path> out{path, table_path<Path> ? std::floor(last) : last};
     require(half_log_snr(path.level(first_time(path))) >= lambda_min, "clipped", "lambda_min", lambda_min,

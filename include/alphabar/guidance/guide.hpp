@@ -77,8 +77,8 @@ template <class Rule>
 concept with_momentum =
     std::same_as<decltype(momentum_of(std::declval<Rule const&>(), std::declval<guidance_point const&>())), double>;
 
-/// Which of K + 1 predictions count for some sample of at.batch; [0]: whether anything is to be combined. Inner products
-/// are NaN here: a rule that reads them gives the weights of c alone only where these are right for any.
+/// Which of K + 1 predictions count for some sample of at.batch; [0]: whether anything is to be combined. Inner
+/// products are NaN here: a rule that reads them gives the weights of c alone only where these are right for any.
 template <std::size_t K, class Rule>
 std::array<bool, K + 1> predictions_used(Rule const& rule, guidance_point at)
 {
@@ -138,8 +138,8 @@ void guide_in(combination_work& work, Rule const& rule, guidance_point at, std::
 /// and as the rule says.
 ///
 /// A rule with momentum takes out = std::tie(out, average): `average`, of out's shape and type, belongs to one run, is
-/// 0 at its start and becomes c - u + momentum average, in the same passes; in a call where u does not count (a scale of
-/// 1, outside a window) it stays.
+/// 0 at its start and becomes c - u + momentum average, in the same passes; in a call where u does not count (a scale
+/// of 1, outside a window) it stays.
 template <class Rule, class Out, tensor... P>
 void guide(Rule const& rule, guidance_point const& at, Out&& out, P const&... predictions)
 {

@@ -37,8 +37,8 @@ struct level_window {
 template <class Path>
 level_window(Path const*, double = 0.0, double = 0.0) -> level_window<Path>;
 
-/// `rule` where window(point) holds, elsewhere `otherwise`: the first prediction alone as a rule, and `guided` then calls
-/// no other network. A momentum is that of `rule`, or of `otherwise` where `rule` has none.
+/// `rule` where window(point) holds, elsewhere `otherwise`: the first prediction alone as a rule, and `guided` then
+/// calls no other network. A momentum is that of `rule`, or of `otherwise` where `rule` has none.
 template <class Rule, class Window, class Otherwise = unguided>
 struct within {
     Rule rule;
@@ -52,7 +52,7 @@ struct within {
     {
         using A = decltype(detail::weights_of(rule, p, m...));
         using B = decltype(detail::weights_of(otherwise, p, m...));
-        using both = std::conditional_t<(sizeof(A) < sizeof(B)), B, A>;
+        using both = std::conditional_t<(std::tuple_size_v<decltype(A::d)> < std::tuple_size_v<decltype(B::d)>), B, A>;
         return window(p) ? both(detail::weights_of(rule, p, m...)) : both(detail::weights_of(otherwise, p, m...));
     }
     template <class Out, class... P>

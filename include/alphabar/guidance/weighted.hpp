@@ -12,8 +12,8 @@ struct weighted_term {
     step_window window{};
 };
 
-/// g = p_0 + sum_k w_k (p_0 - p_k), each term in its window of steps. Predictions: p_0, ..., p_K; one whose term is 0 is
-/// not called by `guided`.
+/// g = p_0 + sum_k w_k (p_0 - p_k), each term in its window of steps. Predictions: p_0, ..., p_K; one whose term is 0
+/// is not called by `guided`.
 template <std::size_t K>
 struct weighted {
     weighted_term terms[K];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Noise levels for training: each density by its quantile function, so that a uniform number, stratified or not, gives a level.
+// Noise levels for training: each density by its quantile function, so that a uniform number, stratified or not, gives
+// a level.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -13,10 +14,10 @@
 
 namespace alphabar {
 
-/// The uniform number of sample i of n on machine `group` of `groups`: (group + groups i + u) / (n groups), one in each of
-/// n groups equal parts of [0, 1). Throws std::invalid_argument unless group < groups, i < n and u lies in [0, 1).
-/// Source: k-diffusion's stratified_uniform; for one machine Kingma et al. 2021, arXiv 2107.00630, appendix I.1, without
-/// the common u.
+/// The uniform number of sample i of n on machine `group` of `groups`: (group + groups i + u) / (n groups), one in each
+/// of n groups equal parts of [0, 1). Throws std::invalid_argument unless group < groups, i < n and u lies in [0, 1).
+/// Source: k-diffusion's stratified_uniform; for one machine Kingma et al. 2021, arXiv 2107.00630, appendix I.1,
+/// without the common u.
 inline double stratified_uniform(double u, std::size_t i, std::size_t n, std::size_t group = 0, std::size_t groups = 1)
 {
     require(u >= 0.0 && u < 1.0, "stratified_uniform", "u", u, "it must lie in [0, 1)");
@@ -35,10 +36,11 @@ inline double truncated(double u, double low, double high, char const* function)
 }
 } // namespace detail
 
-// Each gives the level sigma below which a share u of its density lies. std::invalid_argument is thrown unless u lies in
-// [0, 1], the ends are in order and scales are positive.
+// Each gives the level sigma below which a share u of its density lies. std::invalid_argument is thrown unless u lies
+// in [0, 1], the ends are in order and scales are positive.
 
-/// log sigma ~ N(loc, scale^2): EDM with -1.2 and 1.2, EDM2 with -0.4 and 1. Karras et al. 2022, arXiv 2206.00364, table 1.
+/// log sigma ~ N(loc, scale^2): EDM with -1.2 and 1.2, EDM2 with -0.4 and 1. Karras et al. 2022, arXiv 2206.00364,
+/// table 1.
 inline double log_normal_sigma(double u, double loc = -1.2, double scale = 1.2)
 {
     require(scale > 0.0, "log_normal_sigma", "scale", scale, "it must be positive");
@@ -71,8 +73,8 @@ inline double v_diffusion_sigma(double u, double sigma_data = 1.0, double sigma_
                                                    std::atan(sigma_max / sigma_data), "v_diffusion_sigma"));
 }
 
-/// Half a normal on each side of loc, with its own scale, continuous at loc: `u` chooses the side and `n`, from N(0, 1), the
-/// place (k-diffusion).
+/// Half a normal on each side of loc, with its own scale, continuous at loc: `u` chooses the side and `n`, from N(0,
+/// 1), the place (k-diffusion).
 inline double split_log_normal_sigma(double u, double n, double loc, double scale_below, double scale_above)
 {
     require(scale_below > 0.0, "split_log_normal_sigma", "scale_below", scale_below, "it must be positive");
@@ -90,9 +92,9 @@ struct interpolated_cosine {
     double sigma_max = 1e3;
 };
 
-/// Simple diffusion's interpolated schedule at time u: u l_low + (1 - u) l_high, the log-SNRs of the cosine schedules shifted to
-/// noise_d_low and noise_d_high, each within [sigma_min, sigma_max] (k-diffusion's u is 1 - u). Source: Hoogeboom et al. 2023,
-/// arXiv 2301.11093, section 3.1.
+/// Simple diffusion's interpolated schedule at time u: u l_low + (1 - u) l_high, the log-SNRs of the cosine schedules
+/// shifted to noise_d_low and noise_d_high, each within [sigma_min, sigma_max] (k-diffusion's u is 1 - u). Source:
+/// Hoogeboom et al. 2023, arXiv 2301.11093, section 3.1.
 inline double interpolated_cosine_sigma(double u, interpolated_cosine const& o)
 {
     require(u >= 0.0 && u <= 1.0, "interpolated_cosine_sigma", "u", u, "it must lie in [0, 1]");

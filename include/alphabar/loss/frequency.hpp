@@ -12,10 +12,10 @@
 
 namespace alphabar {
 
-/// The weight of each frequency of an array in the orthonormal cosine transform, row-major: the least over its dimensions of
-/// -log2(1 / (2 n) + k (1 - 1 / n) / (2 (n - 1))), k the frequency and n the length of a dimension, and of `scales` where that is at
-/// least 1: low frequencies count more, none more than `scales` octaves. Source: k-diffusion's FreqWeightedLoss.
-/// Throws std::invalid_argument unless there is a dimension and none is 0.
+/// The weight of each frequency of an array in the orthonormal cosine transform, row-major: the least over its
+/// dimensions of -log2(1 / (2 n) + k (1 - 1 / n) / (2 (n - 1))), k the frequency and n the length of a dimension, and
+/// of `scales` where that is at least 1: low frequencies count more, none more than `scales` octaves. Source:
+/// k-diffusion's FreqWeightedLoss. Throws std::invalid_argument unless there is a dimension and none is 0.
 inline std::vector<double> frequency_weights(std::span<std::size_t const> lengths, double scales = 0.0)
 {
     require(!lengths.empty(), "frequency_weights", "the number of dimensions", lengths.size(), "at least 1 is needed");

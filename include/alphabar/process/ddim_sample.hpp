@@ -23,10 +23,10 @@ namespace alphabar {
 ///     eps = (x - sqrt(A) x_0) / sqrt(1 - A),  w = eta sqrt((1 - P) / (1 - A)) sqrt(1 - A / P)
 ///     sample = sqrt(P) x_0 + sqrt(1 - P - w^2) eps + [t != 0] w z
 ///
-/// x_0 is that of predict_x_0, or with a classifier of classifier_guide. Shapes: all [batch, ...]; times: one integer for all or one a sample;
-/// `noise` is a tensor or a generator and is not read where eta = 0 or t = 0; `sample` may be an input. Throws
-/// std::invalid_argument, before anything is written, unless every t lies in [0, T - 1] and eta in [0, 1], and where
-/// shapes differ. Source: Song et al. 2021, arXiv 2010.02502, (12), (16).
+/// x_0 is that of predict_x_0, or with a classifier of classifier_guide. Shapes: all [batch, ...]; times: one integer
+/// for all or one a sample; `noise` is a tensor or a generator and is not read where eta = 0 or t = 0; `sample` may be
+/// an input. Throws std::invalid_argument, before anything is written, unless every t lies in [0, T - 1] and eta in [0,
+/// 1], and where shapes differ. Source: Song et al. 2021, arXiv 2010.02502, (12), (16).
 template <tensor X, class Times, tensor X0, class Noise, class Out>
 void ddim_sample(gaussian_diffusion const& diffusion, X const& x, Times const& times, X0 const& x_0, double eta,
                  Noise const& noise, Out&& sample)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The exponential Adams family: predictors and correctors of any order, ODE and SDE. DPM-Solver,
-// DPM-Solver++, DEIS, UniPC, SA-Solver, LMS and PLMS are lists of orders and a rule.
+// DPM-Solver++, DEIS, UniPC, SA-Solver and LMS are lists of orders and a rule.
 #pragma once
 
 #include <alphabar/sampler/ddim.hpp>
@@ -33,8 +33,8 @@ struct adams_options {
 ///     x_i   = a_i-1 x_i-1 + c_i-1 z_i-1 + D(i - 1; i, i - 1, ...)   corrected by the call at i
 ///
 /// The anchor holds what both share, y' = a x + c z, so no old noise is needed. The first step has one memory, or two
-/// where it is corrected: that costs O(h^2), or O(h^3), and no order above 2, or 3, is reached. A step from an end of the
-/// path remembers as `form_from` says; in another form it is not corrected.
+/// where it is corrected: that costs O(h^2), or O(h^3), and no order above 2, or 3, is reached. A step from an end of
+/// the path remembers as `form_from` says; in another form it is not corrected.
 ///
 /// Throws std::invalid_argument where the lists do not have one entry a step, where an order is not in [1, 8] or asks
 /// for more memories than there are, and as `check`, `make_transition`, `integral` and `network_call` do.

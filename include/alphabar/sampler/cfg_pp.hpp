@@ -19,8 +19,8 @@ inline double next_alpha(stage const&, noise_level, noise_level to) { return to.
 ///     x' = the plan's x' + weight (D - U)
 ///
 /// For DDIM this is alpha' D + sigma' epsilon_u. Throws std::invalid_argument where a step has more than two calls or
-/// two that do not start at the same x, and where the plan has more steps than the grid or two heads already. Source:
-/// Chung et al. 2024, arXiv 2406.08070, algorithm 2 and appendix; ComfyUI's samplers.
+/// two that do not start at the same x, or churn, and where the plan has more steps than the grid or two heads already.
+/// Source: Chung et al. 2024, arXiv 2406.08070, algorithm 2 and appendix; ComfyUI's samplers.
 inline plan with_cfg_pp(plan p, grid const& g, network_form const& network, cfg_pp_weight weight = next_alpha)
 {
     using namespace slots;
@@ -32,6 +32,7 @@ inline plan with_cfg_pp(plan p, grid const& g, network_form const& network, cfg_
         bool const alone = last == s;
         require(alone || (last->ends_step && s->y == row(x) && last->x[y] != 0.0), "with_cfg_pp", "a step", i,
                 "it has one call, or two from the same x");
+        require(!s->churn, "with_cfg_pp", "churn of step", i, "its call must be at the level of the grid");
         row const gap = weight(*last, g.levels[i], g.levels[i + 1]) *
                         (maps_at(settled(network, g.usual), g.levels[i]).x_0.other * (F(1) + -1.0 * F(0)));
         if (alone)

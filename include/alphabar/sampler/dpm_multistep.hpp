@@ -89,8 +89,8 @@ inline constexpr dpm_named dpmpp_3m_sde_shipped{{.order = 3,
                                                  .corrected_start = false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
 /// Adams-Bashforth on epsilon. With its published start order 3 is of order 2; set corrected_start for 3. A step to
-/// sigma = 0 or from alpha = 0 has order 1. Throws as `dpm_multistep` does. Source: Zhang & Chen 2023, arXiv 2204.13902,
-/// (13) to (15).
+/// sigma = 0 or from alpha = 0 has order 1. Throws as `dpm_multistep` does. Source: Zhang & Chen 2023, arXiv
+/// 2204.13902, (13) to (15).
 inline constexpr dpm_named deis{
     {.order = 3, .form = memory_form::epsilon, .rule = moment_rule{}, .corrected_start = false}};
 

@@ -21,10 +21,10 @@ struct er_sde_options {
 ///     x' = (alpha' / alpha) r x + alpha' phi(rho') integral_rho'^rho phi'(v) / phi(v)^2 x_0(v) dv
 ///        + alpha' sqrt(rho'^2 - r^2 rho^2) z
 ///
-/// exactly; published code and ComfyUI are `shipped`. The drift is of order 2 at most: the first step, of order 1, costs
-/// O(h^2). A step to sigma = 0 or from alpha = 0 has order 1. Throws std::invalid_argument unless order is 1, 2 or 3,
-/// where phi is not as steep as it must be, and as `rising_orders`, `weights` and `network_call` do. Source: Cui et al.
-/// 2023, arXiv 2309.06169, (15) and algorithm 3.
+/// exactly; published code and ComfyUI are `shipped`. The drift is of order 2 at most: the first step, of order 1,
+/// costs O(h^2). A step to sigma = 0 or from alpha = 0 has order 1. Throws std::invalid_argument unless order is 1, 2
+/// or 3, where phi is not as steep as it must be, and as `rising_orders`, `weights` and `network_call` do. Source: Cui
+/// et al. 2023, arXiv 2309.06169, (15) and algorithm 3.
 inline constexpr solver_function er_sde("er_sde", [](grid const& g, er_sde_options const& o) {
     using namespace slots;
     require(o.order >= 1 && o.order <= 3, "er_sde", "order", o.order, "it must be 1, 2 or 3");

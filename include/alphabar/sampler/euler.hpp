@@ -41,9 +41,11 @@ inline std::vector<churned_step> churned_steps(path_view const& path, grid const
         if (gamma == 0.0 || from.alpha == 0.0 || ratio < o.low || ratio > o.high)
             continue;
         grid_point const raised = path.at_ratio(ratio * (1.0 + gamma));
+        if (raised.level == from) // the path ends there
+            continue;
         steps.back().step = {raised.time, raised.level, to};
-        steps.back().churn = {raised.level.alpha / from.alpha,
-                              o.noise_scale * raised.level.alpha * ratio * std::sqrt(gamma * (2.0 + gamma))};
+        steps.back().churn = make_forward_step(from, raised.level);
+        steps.back().churn->add *= o.noise_scale;
     }
     return steps;
 }

@@ -235,6 +235,10 @@ public:
                 !overlap(bytes, detail::byte_range::of(std::span<value_type const>(arrays_.array[r], shape_.size()))),
                 "executor::take", "the output", "in the executor's memory",
                 "it must lie apart from x and from the input");
+        require(mixed.parts < 2 || (detail::reads_host_memory<space_type> && mixed.parts <= mixed.max_parts &&
+                                    plan_->heads() == 1 && !plan_->scales(stage_)),
+                "executor::take", "the predictions that are mixed", mixed.parts,
+                "2 to 4, in host memory, of one head, at a stage that is not Langevin's");
         pass_arrays<value_type, value_t<Output>> arrays = arrays_of<value_t<Output>>();
         arrays.output = elements.data();
         arrays.mixed = mixed;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The one formula behind every exponential solver: transition, moments, and the rules by which solvers
-// differ.
+// The one formula behind every exponential solver: transition, moments, and the rules by which solvers differ.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -12,7 +11,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <utility>
 
@@ -39,8 +37,8 @@ inline double position(noise_level level, memory_form form)
 /// Whether the level is an end of the path: clean data or pure noise.
 inline bool is_end(noise_level level) { return level.sigma == 0.0 || level.alpha == 0.0; }
 
-/// The form in which a step from this level remembers: x_0 where alpha = 0 and epsilon where sigma = 0 if the form asked
-/// for is no memory there. Such a step is DDIM's.
+/// The form in which a step from this level remembers: x_0 where alpha = 0 and epsilon where sigma = 0 if the form
+/// asked for is no memory there. Such a step is DDIM's.
 inline memory_form form_from(noise_level level, memory_form form)
 {
     bool const x_0 = form == memory_form::x_0;
@@ -75,9 +73,9 @@ struct transition {
 /// The transition between two levels. At the ends of the path h is infinite and a, b, c are limits: to sigma = 0, from
 /// alpha = 0, and in inversions to alpha = 0 and from sigma = 0.
 ///
-/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho, from
-/// sigma = 0 in the form x_0, a stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms rho
-/// and velocity and in a step to more noise; and where alpha + sigma is not 1 in the form velocity.
+/// Throws std::invalid_argument where the limit does not exist: a step from alpha = 0 in the forms epsilon and rho,
+/// from sigma = 0 in the form x_0, a stochastic step to sigma = 0 in the form epsilon; where tau is not 0 in the forms
+/// rho and velocity and in a step to more noise; and where alpha + sigma is not 1 in the form velocity.
 inline transition make_transition(noise_level s, noise_level t, memory_form form, double tau = 0.0)
 {
     bool const x_0 = form == memory_form::x_0, to_noise = t.alpha == 0.0;
@@ -106,8 +104,8 @@ inline transition make_transition(noise_level s, noise_level t, memory_form form
     return {ratio, b, tau == 0.0 ? 0.0 : tau * t.sigma * std::sqrt(std::expm1(2.0 * h)), -1.0, h, shrink};
 }
 
-/// Whether the kernel of an infinite step sits at its end, that is to sigma = 0 in the form x_0, and to alpha = 0 in the
-/// forms epsilon and rho; else it sits at its start.
+/// Whether the kernel of an infinite step sits at its end, that is to sigma = 0 in the form x_0, and to alpha = 0 in
+/// the forms epsilon and rho; else it sits at its start.
 inline bool ends_heavy(transition const& step) { return std::isinf(step.h) && !(step.K * step.h < 0.0); }
 
 /// I_k = integral_0^h w(u) u^k du = shift k! h^(k+1) phi_{k+1}(-K h) for k < count, with the w of (1). For infinite h

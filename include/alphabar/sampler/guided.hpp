@@ -24,8 +24,8 @@ namespace alphabar {
 
 namespace detail {
 
-/// `rule` for the first head of each sample, whose heads lie one after the other as samples of their own; the other heads
-/// are the first network's.
+/// `rule` for the first head of each sample, whose heads lie one after the other as samples of their own; the other
+/// heads are the first network's.
 template <class Rule>
 struct of_first_head {
     Rule const& rule;
@@ -56,8 +56,8 @@ struct of_first_head {
 /// predictions, each as `sample` calls it. Their outputs are combined before the plan makes x_0 of them and clips it.
 ///
 /// A plan whose rows read F(1) (CFG++) gets the second prediction, the unconditional one, as F(0) and the rule's result
-/// as F(1): that network is called at every call. With a predicted variance every network has it as its second head: the
-/// first heads are guided, and the plan gets the first network's variance.
+/// as F(1): that network is called at every call. With a predicted variance every network has it as its second head:
+/// the first heads are guided, and the plan gets the first network's variance.
 ///
 /// A network is called only where its prediction has a weight that is not 0: not at scale 1, nor outside a `within`.
 /// Steps and times are the plan's. Only the first call of a run allocates (for the other predictions and the momentum).
@@ -97,8 +97,9 @@ public:
     {
         call<false>(input, time, output);
     }
-    /// The same, but where the rule makes weights, with or without inner products, the sum itself is left to the pass that
-    /// reads the output: `sample` calls this. What is returned holds until the next call.
+    /// The same, but where the rule makes weights, with or without inner products, the sum itself is left to the pass
+    /// that reads the output: `sample` calls this. Of 16-bit elements the sum is then not rounded before the stage.
+    /// What is returned holds until the next call.
     template <class Input, class Output>
     mixed_output<value_t<Output>> predictions(Input const& input, double time, Output& output)
     {
@@ -111,6 +112,7 @@ private:
     {
         require(call_ < points_.size() && points_[call_].time == time, "guided", "the time", time,
                 "it is not that of the plan's next call; after a run that was given up, call restart()");
+        static_assert(detail::expect_host_memory<Output>());
         using T = value_t<Output>;
         shape const whole = traits_of<Output>::shape(output), s = of_one_head(whole);
         std::size_t const stride = detail::array_stride<T>(s), inside = heads_ == 1 ? 1 : 0; // k = 0 lies in `output`

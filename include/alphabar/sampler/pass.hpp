@@ -16,7 +16,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <span>
@@ -36,8 +35,8 @@ struct mixed_output {
     double const* weights = nullptr;
 };
 
-/// The memory that a pass works on: `array[k]` is register k, all of them rows * row_size elements; the output has `heads`
-/// arrays for each row, one after the other. `data` and `mask` are null where the caller knows nothing.
+/// The memory that a pass works on: `array[k]` is register k, all of them rows * row_size elements; the output has
+/// `heads` arrays for each row, one after the other. `data` and `mask` are null where the caller knows nothing.
 template <class T, class Output>
 struct pass_arrays {
     std::array<T*, lowered_plan::max_registers> array{};
@@ -61,7 +60,8 @@ struct bound_row {
 
 /// A pass with its coefficients in C and each operand listed once. Trivially copyable: a kernel argument.
 ///
-/// `element` is the pass for one element. The host's loop does the same operations in the same order, a block at a time.
+/// `element` is the pass for one element. The host's loop does the same operations in the same order, a block at a
+/// time.
 template <class C>
 struct bound_pass {
     static constexpr std::size_t max_reads = 24;
@@ -485,7 +485,8 @@ void run_pass(bound_pass<C> const& p, pass_arrays<T, Output> const& a, Source co
 }
 
 /// The `quantile` of |u| of sample `row`, u = p.before_operation(x, F), linearly interpolated between order statistics,
-/// by counting digits of the elements' bits: u is made again in each pass, nothing is stored. NaN counts as the largest.
+/// by counting digits of the elements' bits: u is made again in each pass, nothing is stored. NaN counts as the
+/// largest.
 template <class T, class Output, class C>
 double quantile_of(bound_pass<C> const& p, pass_arrays<T, Output> const& a, std::size_t row)
 {
@@ -551,8 +552,8 @@ struct row_noise {
     Source const& operator[](std::size_t row) const { return *sources[source_of_row ? source_of_row[row] : 0]; }
 };
 
-/// Runs a pass over all samples: passes[row], or passes[0] for all where `one` holds; `thresholds` has room for a number
-/// for each sample where a pass has a dynamic threshold. A device space adds its overload beside its tag.
+/// Runs a pass over all samples: passes[row], or passes[0] for all where `one` holds; `thresholds` has room for a
+/// number for each sample where a pass has a dynamic threshold. A device space adds its overload beside its tag.
 template <class Space, class T, class Output, class C, class Source>
 void run_stage(Space const& space, bound_pass<C> const* passes, bool one, pass_arrays<T, Output> const& arrays,
                row_noise<Source> const& noise, C* thresholds)

@@ -111,7 +111,7 @@ inline constexpr slot x{slot::kind::state};
 inline constexpr slot y{slot::kind::anchor};
 inline constexpr slot z{slot::kind::noise};
 inline constexpr slot d{slot::kind::data};
-/// The network's output: head 0 is the prediction, head 1 a predicted variance, ...
+/// The network's output: head 0 is the prediction, head 1 a predicted variance, or what the plan says.
 constexpr slot F(std::size_t head = 0)
 {
     require(head <= 255, "slots::F", "head", head, "at most 255 is allowed");
@@ -210,7 +210,7 @@ struct stage {
 struct plan {
     std::vector<stage> stages;
     double initial_scale = 1.0; ///< x_T = initial_scale * N(0, 1)
-    std::uint32_t heads = 1;    ///< arrays in the network's output: 1, or 2 with a predicted variance
+    std::uint32_t heads = 1;    ///< arrays in the network's output: 2 with a predicted variance and in CFG++
     friend bool operator==(plan const&, plan const&) = default;
 };
 
@@ -221,8 +221,8 @@ inline bool draws_noise(stage const& s)
 }
 
 /// Gives every draw that is still `automatic` the index that counting calls and draws from the start of the plan gives
-/// it, or the next one that no other draw has. 64 draws without a call between them count as one, so that no index comes
-/// twice (RePaint's jumps).
+/// it, or the next one that no other draw has. 64 draws without a call between them count as one, so that no index
+/// comes twice (RePaint's jumps).
 inline void number_draws(plan& p)
 {
     std::uint32_t calls = 0, draws = 0;
@@ -249,13 +249,20 @@ inline void number_draws(plan& p)
 }
 
 /// The part of a plan from `stage` on: what a run begins with in the middle (an image made noisy to that stage's
-/// level). Every draw keeps the noise index that it has in the whole plan. Lowering throws where the rest needs
-/// memories of what was left out.
+/// level). Every draw keeps the noise index that it has in the whole plan. Throws std::invalid_argument where the rest
+/// reads an anchor of what was left out, and lowering where it reads memories of it: `grid_from` serves any solver.
 inline plan plan_from(plan whole, std::size_t first)
 {
     require(first < whole.stages.size(), "plan_from", "first", first, "the plan has fewer stages");
     number_draws(whole);
-    whole.stages.erase(whole.stages.begin(), whole.stages.begin() + static_cast<std::ptrdiff_t>(first));
+    auto const kept = whole.stages.begin() + static_cast<std::ptrdiff_t>(first);
+    bool lost = std::any_of(whole.stages.begin(), kept, [](stage const& s) { return s.y.has_value(); });
+    for (auto s = kept; s != whole.stages.end() && lost; ++s) {
+        require(!s->x.reads(slots::y) && !(s->y && s->y->reads(slots::y)), "plan_from", "first", first,
+                "the rest reads an anchor of what is left out: begin where a step begins, or see grid_from");
+        lost = !s->y;
+    }
+    whole.stages.erase(whole.stages.begin(), kept);
     return whole;
 }
 

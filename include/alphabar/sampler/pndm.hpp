@@ -118,9 +118,9 @@ struct multistep_options {
 };
 
 /// LMS, which is iPNDM-v: Adams-Bashforth of order 1, 2, ... `order` for the unequal steps that the grid has, in sigma
-/// / alpha, d(x / alpha) = epsilon d(sigma / alpha), on rectified flow in t. Its first step, of order 1, costs O(h^2): on
-/// fine grids orders 3 and 4 are of order 2. Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al. 2024,
-/// arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
+/// / alpha, d(x / alpha) = epsilon d(sigma / alpha), on rectified flow in t. Its first step, of order 1, costs O(h^2):
+/// on fine grids orders 3 and 4 are of order 2. Throws as `adams` does. Source: k-diffusion, sample_lms; Zhou et al.
+/// 2024, arXiv 2312.00094 (the iPNDM-v that is shipped has other weights from order 3 on, and order 2).
 inline constexpr solver_function lms("lms", [](grid const& g, multistep_options const& o) {
     adams_options a{.predictor = {}, .form = usual_form(g), .predict = o.weights};
     for (std::size_t i = 0; i < g.steps(); ++i)
@@ -138,6 +138,8 @@ inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_opti
     multistep_options o = given;
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");
     o.weights = [](transition const& step, std::span<double const> nodes, moment_rule) {
+        auto const near = std::ranges::count_if(nodes, [](double u) { return std::isfinite(u); }); // not from alpha = 0
+        nodes = nodes.first(std::max<std::size_t>(static_cast<std::size_t>(near), 1));
         node_values w = integral(step, nodes.first(1));
         for (std::size_t j = 0; j < nodes.size() && nodes.size() > 1; ++j)
             w[j] = step.b * step.h * adams_bashforth[nodes.size() - 1][j];
@@ -161,7 +163,7 @@ inline constexpr solver_function gradient_estimation("gradient_estimation", [](g
     require(std::isfinite(o.gamma), "gradient_estimation", "gamma", o.gamma, "it must be finite");
     return plan_of(o.network, steps_of(g), "gradient_estimation", [&](grid_step const& step, std::size_t i) {
         transition const t = make_transition(step.from, step.to, usual_form(g));
-        double const gamma = i == 0 || step.to.sigma == 0.0 ? 1.0 : o.gamma, whole = t.b * t.h;
+        double const gamma = i == 0 || step.to.sigma == 0.0 ? 1.0 : o.gamma, whole = integral(t, std::array{0.0})[0];
         stage s = network_call(o.network, step.time, step.from, usual_form(g));
         s.x = (t.a * x + gamma * whole * m(0) + (1.0 - gamma) * whole * m(1)).pruned();
         return s;

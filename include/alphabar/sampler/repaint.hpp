@@ -11,9 +11,9 @@ inline row known_at(noise_level level) { return level.alpha * slots::d + level.s
 
 /// Any solver's plan, made on `g`, for inpainting: where the mask is 1 the state at each level of the grid is the known
 /// data made noisy, alpha' d + sigma' z, with the z that the step draws or one of its own; at sigma' = 0 the data
-/// themselves. Levels between the grid's stay the solver's. Data and mask are `sample`'s. A run that begins in the middle
-/// is plan_from(inpainted(p, g), stage). Throws std::invalid_argument unless the plan has a step, or a stage, for each
-/// step of the grid. Source: Song et al. 2021, arXiv 2011.13456, appendix I.2; latent diffusion's samplers.
+/// themselves. Levels between the grid's stay the solver's. Data and mask are `sample`'s. A run that begins in the
+/// middle is plan_from(inpainted(p, g), stage). Throws std::invalid_argument unless the plan has a step, or a stage,
+/// for each step of the grid. Source: Song et al. 2021, arXiv 2011.13456, appendix I.2; latent diffusion's samplers.
 inline plan inpainted(plan p, grid const& g)
 {
     auto const ends = static_cast<std::size_t>(std::ranges::count(p.stages, true, &stage::ends_step));

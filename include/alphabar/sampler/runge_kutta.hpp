@@ -131,10 +131,10 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
 } // namespace detail
 
 /// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
-/// A step from or to an end of the path has one call, unless the form is velocity (or rho, from sigma = 0); in time only
-/// one to sigma = 0 has. With eta > 0 each step goes down below its level, and noise is added there. With tau > 0 the
-/// steps are the SDE's: dpm_2s and dpm_3s with tau = 1 are SEEDS-2 and SEEDS-3, Gonzalez et al. 2023, arXiv 2305.14267,
-/// as ComfyUI has them.
+/// A step from or to an end of the path has one call, unless the form is velocity (or rho, from sigma = 0); in time
+/// only one to sigma = 0 has. With eta > 0 each step goes down below its level, and noise is added there. With tau > 0
+/// the steps are the SDE's: dpm_2s and dpm_3s with tau = 1 are SEEDS-2 and SEEDS-3, Gonzalez et al. 2023, arXiv
+/// 2305.14267, as ComfyUI has them.
 ///
 /// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0 and tau >= 0, in time where
 /// the path does not know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.
@@ -142,6 +142,7 @@ inline plan runge_kutta_along(path_view const& path, grid const& g, std::vector<
                               runge_kutta_options const& o)
 {
     std::size_t const n = steps.size();
+    require(n > 0, "runge_kutta", "the number of steps", n, "at least 1 is needed");
     require(o.methods.size() == 1 || o.methods.size() == n, "runge_kutta", "the number of methods", o.methods.size(),
             "there is one, or one a step");
     require(o.eta >= 0.0 && std::isfinite(o.eta) && !(o.in_time && o.eta > 0.0), "runge_kutta", "eta", o.eta,

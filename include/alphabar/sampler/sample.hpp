@@ -41,15 +41,20 @@ void run_with_output(Executor& run, Network& network, After& after)
         if (call.done)
             return;
         auto const& input = call.input;
+        auto const one_time = [&] {
+            for (double t : call.times)
+                require(t == call.time, "sample", "a sample's time", t, "the network takes one time for all of them");
+            return call.time;
+        };
         if constexpr (requires { network.predictions(input, call.time, output); }) {
-            run.take(output, network.predictions(input, call.time, output));
+            run.take(output, network.predictions(input, one_time(), output));
             after(call.stage, run.state());
             continue;
         }
         if constexpr (std::is_invocable_v<Network&, decltype(input), double, decltype(output)&> &&
                       (std::is_same_v<P, plan> ||
                        !std::is_invocable_v<Network&, decltype(input), std::span<double const>, decltype(output)&>))
-            std::invoke(network, input, call.time, output);
+            std::invoke(network, input, one_time(), output);
         else
             std::invoke(network, input, call.times, output);
         run.take(output);

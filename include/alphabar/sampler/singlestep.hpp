@@ -113,10 +113,12 @@ struct dpm_rule {
 };
 
 /// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is
-/// left over at the end is a step of fewer; the last call is a step of its own where the grid ends at an end of the path and, with
-/// `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4.
+/// left over at the end is a step of fewer; the last call is a step of its own where the grid ends at an end of the
+/// path and, with `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927,
+/// section 3.4.
 inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bool lower_final = false)
 {
+    check(g, "singlestep_orders");
     require(order >= 1 && order <= 3, "singlestep_orders", "order", order, "it must be 1, 2 or 3");
     std::size_t const n = g.steps();
     std::vector<unsigned> orders;

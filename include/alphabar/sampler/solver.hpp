@@ -122,8 +122,8 @@ solver_function<Input, Options> solver_of(plan (*)(Input const&, Options const&)
 template <class Function, class Solver = decltype(detail::solver_of(+std::declval<Function>()))>
 solver_function(char const*, Function) -> solver_function<typename Solver::input, typename Solver::options>;
 
-/// A name for `solver`: what the options do not give is what `usual` says, for the members that Options::optional_members
-/// lists. Called as any solver.
+/// A name for `solver`: what the options do not give is what `usual` says, for the members that
+/// Options::optional_members lists. Called as any solver.
 template <auto const& solver>
 struct named_function {
     using options = typename std::remove_cvref_t<decltype(solver)>::options;

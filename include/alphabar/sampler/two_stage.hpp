@@ -34,9 +34,8 @@ struct two_stage_options {
 ///
 /// where I m is the integral of a constant m. As ODE solvers all are of order 2; with eta > 0 of order 1 in the noise.
 /// form rho with r = 1 is Heun's method and its other r the general second-order family of Karras et al. 2022, arXiv
-/// 2206.00364, algorithm 3. A step to sigma = 0 is Euler's, and in the other forms
-/// than velocity one from alpha = 0. Throws std::invalid_argument for a bad eta or middle, and
-/// as `runge_kutta_along` does.
+/// 2206.00364, algorithm 3. A step to sigma = 0 is Euler's, and in the other forms than velocity one from alpha = 0.
+/// Throws std::invalid_argument for a bad eta or middle, and as `runge_kutta_along` does.
 inline constexpr solver_function two_stage("two_stage", [](grid_on_path const& g, two_stage_options const& o) {
     double const r = o.middle.value_or(0.5), w = 1.0 / (2.0 * r);
     require(r > 0.0 && r <= 1.0, "two_stage", "middle", r, "it must lie in (0, 1]");
@@ -90,6 +89,7 @@ struct heunpp2_options {
 /// sample_heunpp2. Throws as `singlestep` and `churned_steps` do.
 inline constexpr solver_function heunpp2("heunpp2", [](grid_on_path const& g, heunpp2_options const& o) {
     memory_form const form = usual_form(g);
+    require(g.levels[0].sigma > 0.0, "heunpp2", "sigma", g.levels[0].sigma, "it cannot start at sigma = 0");
     std::vector<inner_call> calls;
     for (std::size_t i = 0; auto const& [step, churn, end_time] : churned_steps(g.path, g, o.churn, "heunpp2")) {
         auto const weigh = [u = position(step.from, form), first = position(g.levels[0], form)](

@@ -29,6 +29,9 @@ struct unipc_options {
 inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes, moment_rule)
 {
     std::size_t const k = nodes.size() - 1;
+    for (double u : nodes)
+        require(std::isfinite(u), "vary_shipped_weights", "a node", u,
+                "no step may come from or go to an end of the path");
     node_values const I = moments(step, k + 1);
     node_values r{}, g{}, w{};
     double factorial = 1.0;
