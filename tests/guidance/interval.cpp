@@ -72,6 +72,15 @@ TEST_CASE("another rule outside the window")
     check(ab::rescaled{ab::classifier_free{3.0}}, ab::tangential{2.0});
 }
 
+TEST_CASE("plain at first, then guided")
+{
+    ab::within const late{ab::unguided{}, ab::step_window{0, 0.5}, ab::classifier_free{3.0}};
+    auto const c = prediction(1, 2, 8), u = prediction(2, 2, 8);
+    CHECK(guided(late, {.step = 0, .steps = 2}, 2, c, u) == c);
+    CHECK(guided(late, {.step = 1, .steps = 2}, 2, c, u) ==
+          guided(ab::classifier_free{3.0}, {.step = 1, .steps = 2}, 2, c, u));
+}
+
 TEST_CASE("a rule for each step, time and sample")
 {
     auto const c = prediction(0, 3, 9), u = prediction(1, 3, 9);

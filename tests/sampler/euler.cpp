@@ -36,6 +36,19 @@ TEST_CASE("with churn it is algorithm 2 of Karras et al. without its correction"
         CHECK(got[k] == Approx(v[k]).epsilon(1e-10));
 }
 
+TEST_CASE("churn goes no higher than the path, and adds what the level reached has")
+{
+    ve_sde const path;
+    grid const g = make_grid(path, karras_grid(8));
+    std::vector<churned_step> const steps = churned_steps(path, g, {.amount = 2});
+    CHECK(!steps[0].churn); // it starts at the end of the path
+    for (std::size_t i = 1; i < 8; ++i) {
+        REQUIRE(steps[i].churn);
+        CHECK(steps[i].step.from.sigma == Approx(1.25 * g.levels[i].sigma));
+        CHECK(std::hypot(g.levels[i].sigma, steps[i].churn->add) == Approx(steps[i].step.from.sigma));
+    }
+}
+
 TEST_CASE("on rectified flow it is x + (t' - t) F; on any path DDIM")
 {
     plan const p = euler(rectified_flow{}, trailing_grid(5));

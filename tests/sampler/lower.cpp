@@ -139,6 +139,11 @@ TEST_CASE("plan_from keeps the noise of the whole plan")
     REQUIRE(tail.stages.size() == 2);
     CHECK(tail.stages[0].noise == ab::noise_index(3, 0));
     CHECK_THROWS_AS(ab::plan_from(repeated(s, 4), 4), std::invalid_argument);
+    ab::plan anchored;
+    anchored.stages = {{.x = 0.5 * ab::slots::x, .y = ab::row(ab::slots::x)}, {.x = ab::row(ab::slots::y)}};
+    CHECK(ab::plan_from(anchored, 0).stages.size() == 2);
+    CHECK_THROWS_WITH_AS(ab::plan_from(anchored, 1), doctest::Contains("begin where a step begins"),
+                         std::invalid_argument);
 }
 
 TEST_CASE("equal plans have equal fingerprints, others do not")

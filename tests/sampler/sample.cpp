@@ -100,6 +100,18 @@ TEST_CASE("with a plan for each sample the network gets a time for each")
     CHECK(x == std::vector<float>{1, 1, 5, 5, 9, 9});
 }
 
+TEST_CASE("a network of one time is not called for samples of different times")
+{
+    ab::plan p, q;
+    p.stages = {{.time = 1.0, .x = ab::row(ab::slots::m(0))}};
+    q.stages = {{.time = 2.0, .x = ab::row(ab::slots::m(0))}};
+    auto const network = [](auto const&, double, auto&) {};
+    std::vector<double> x(2);
+    ab::sample(std::vector{p, p}, x, stream, network);
+    CHECK_THROWS_WITH_AS(ab::sample(std::vector{p, q}, x, stream, network), doctest::Contains("a sample's time is 2"),
+                         std::invalid_argument);
+}
+
 TEST_CASE("known data reaches the masked elements")
 {
     namespace slots = ab::slots;
