@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writes docs/names.md from the tables of the code: names FILE. As a test: names --check FILE, which fails where the page is old.
+// Writes docs/names.md from the tables of the code: names FILE. As a test: names --check FILE, which fails where the
+// page is old.
 #include <alphabar/io/diffusers.hpp>
 #include <alphabar/io/names.hpp>
 
@@ -203,7 +204,7 @@ void write(std::ostream& out)
                                     : "both")
             << " | " << row.note << " |\n";
     for (auto const& [name, why] : ab::detail::names_without_plan)
-        out << "| " << name << " | none: " << why << " | | | |\n";
+        out << "| " << names(name) << " | none: " << why << " | | | |\n";
     out << "\n## Schedules\n\n| names | whose | grid |\n|---|---|---|\n";
     for (auto const& row : ab::named_schedules<path>())
         out << "| " << names(row.names) << (row.flow ? " (rectified flow)" : "") << " | "
@@ -220,13 +221,14 @@ void write(std::ostream& out)
         ab::diffusers_scheduler const scheduler =
             ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"}");
         try {
-            ab::plan const plan = scheduler.plan(8);
+            int const steps = name == "SCM" ? 2 : 8; // which takes no other number by itself
+            ab::plan const plan = scheduler.plan(steps);
             std::size_t const at = std::min<std::size_t>(3, plan.stages.size() - 1);
             std::size_t calls = 0;
             for (ab::stage const& s : plan.stages)
                 calls += s.calls;
             out << calls << " | " << shown(plan.stages[at]) << " | "
-                << names_with(plan, scheduler.config(), once(scheduler.grid(8)));
+                << names_with(plan, scheduler.config(), once(scheduler.grid(steps)));
         } catch (std::exception const&) {
             out << " | needs more than its name | ";
         }

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -145,10 +146,71 @@ TEST_CASE("arguments that a class does not take are refused, not ignored")
     refused("LMSDiscreteScheduler", {.num_inference_steps = 4}, {.eta = 0.5}, "eta");
     refused("LMSDiscreteScheduler", {.num_inference_steps = 4}, {.s_churn = 1}, "s_churn");
     refused("DDIMScheduler", {.num_inference_steps = 4}, {.order = 2}, "order");
+    for (char const* name : {"LCMScheduler", "TCDScheduler", "RePaintScheduler", "DPMSolverMultistepScheduler",
+                             "UniPCMultistepScheduler", "SASolverScheduler"})
+        refused(name, {}, {}, "num_inference_steps");
+    refused("DDPMScheduler", {.timesteps = std::vector<double>{}}, {}, "timesteps");
+    refused("EulerDiscreteScheduler", {.sigmas = std::vector<double>{}}, {}, "sigmas");
+    refused("FlowMatchEulerDiscreteScheduler", {.timesteps = list, .sigmas = std::vector<double>{1.0, 0.5}}, {},
+            "the number of sigmas");
+    for (double index : {-1.0, 0.5, 3.0})
+        refused("HeliosDMDScheduler", {.num_inference_steps = 4, .more = {{"stage_index", index}}}, {}, "stage_index");
+    refused("RePaintScheduler", {.num_inference_steps = 40, .more = {{"jump_n_sample", 0}}}, {}, "jump_n_sample");
+    refused("SCMScheduler", {.num_inference_steps = 3}, {}, "num_inference_steps");
+    for (char const* name : {"CogVideoXDPMScheduler", "PNDMScheduler", "RePaintScheduler", "KarrasVeScheduler"})
+        refused(name, {.num_inference_steps = 4}, {.begin_index = 1}, "begin_index");
+    CHECK(ab::parse_diffusers_config(sd15("SCMScheduler"))
+              .plan({.num_inference_steps = 3, .more = {{"intermediate_timesteps", NAN}}})
+              .stages.size() == 3);
+    CHECK_THROWS_AS(
+        (void)ab::parse_diffusers_config(sd15("DPMSolverMultistepScheduler",
+                                              ", \"use_flow_sigmas\": true, \"prediction_type\": \"flow_prediction\""))
+            .plan({.timesteps = list}),
+        ab::config_error);
     CHECK(ab::parse_diffusers_config(sd15("LMSDiscreteScheduler")).plan(4, {.order = 2}).stages.size() == 4);
     CHECK_THROWS_AS((void)ab::parse_diffusers_config(sd15("EulerDiscreteScheduler", ", \"use_karras_sigmas\": true"))
                         .plan({.timesteps = list}),
                     ab::config_error);
+}
+
+TEST_CASE("begun in the middle a class keeps its calls of a time, and its one noise")
+{
+    ab::diffusers_scheduler const s = ab::parse_diffusers_config(sd15("ScoreSdeVeScheduler", ", \"correct_steps\": 2"));
+    ab::plan const whole = s.plan(5), part = s.plan(5, {.begin_index = 2});
+    REQUIRE(whole.stages.size() == 15);
+    REQUIRE(part.stages.size() == 9);
+    for (std::size_t i = 0; i < 8; ++i) {
+        CHECK(part.stages[i].time == whole.stages[i + 6].time);
+        CHECK(part.stages[i].noise == whole.stages[i].noise); // counted from where it begins
+    }
+    for (ab::stage const& stage :
+         ab::parse_diffusers_config(sd15("HeliosDMDScheduler")).plan(4, {.begin_index = 1}).stages)
+        CHECK(stage.noise == 0);
+}
+
+TEST_CASE("starts and positions beyond the end are refused")
+{
+    ab::diffusers_scheduler const proteina = ab::parse_diffusers_config(
+        sd15("RFD4ProteinaScheduler", ", \"schedule_mode\": \"log\", \"noise_mode\": \"tan\", \"tsr_k\": 2, "
+                                      "\"tsr_sigma\": 1, \"tail_steps\": 2"));
+    CHECK_FALSE(proteina.plan({.num_inference_steps = 8, .more = {{"start_time", 0.4}}}).stages.empty());
+    CHECK_THROWS_WITH_AS((void)proteina.plan({.num_inference_steps = 8, .more = {{"start_time", 1.0}}}),
+                         doctest::Contains("start_time"), std::invalid_argument);
+    // EulerDiscrete takes alpha-bar by the position
+    ab::diffusers_request const request{.sigmas = ab::detail::linspace(14.0, 0.1, 1002)};
+    ab::diffusers_scheduler const euler = ab::parse_diffusers_config(sd15("EulerDiscreteScheduler"));
+    CHECK(euler.levels({3.0}, request, 999).size() == 1);
+    CHECK_THROWS_AS((void)euler.levels({3.0}, request, 1000), std::invalid_argument);
+}
+
+TEST_CASE("a batch's plans take the class's arguments")
+{
+    ab::diffusers_config const ddim(sd15("DDIMParallelScheduler")), ddpm(sd15("DDPMParallelScheduler"));
+    ab::diffusers_request const request{.num_inference_steps = 10};
+    CHECK(batch_step_plans(ddim, request, {900, 400}, {.eta = 0.5}).size() == 2);
+    CHECK_THROWS_AS((void)batch_step_plans(ddim, request, {900}, {.begin_index = 1}), std::invalid_argument);
+    CHECK_THROWS_AS((void)batch_step_plans(ddim, request, {900}, {.order = 2}), std::invalid_argument);
+    CHECK_THROWS_AS((void)batch_step_plans(ddpm, request, {900}, {.eta = 0.5}), std::invalid_argument);
 }
 
 TEST_CASE("fields that do not go with the arguments are named")

@@ -145,6 +145,8 @@ TEST_CASE("an eta that a sampler has not is refused")
     CHECK(complaint([&] { (void)named_plan("Euler", sd, 6, {.eta = 0.0}); }).find("eta") != std::string::npos);
     CHECK(complaint([&] { (void)named_plan("ER-SDE", sd, 6, {.eta = 0.0}); }).find("eta") != std::string::npos);
     CHECK(complaint([&] { (void)named_plan("DDPM", sd, 6, {.eta = 0.5}); }).find("eta") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("Euler a", sd, 6, {.eta = -0.5}); }).find("at least 0") !=
+          std::string::npos);
     CHECK(named_plan("DDIM CFG++", sd, 6, {.eta = 0.5}) != named_plan("DDIM CFG++", sd, 6));
     CHECK(named_plan("DPM fast", sd, 6, {.eta = 0.5}) != named_plan("DPM fast", sd, 6));
 }

@@ -206,6 +206,11 @@ TEST_CASE("bad input gives an error that names the field and its byte")
     CHECK(error_of([&] { (void)p.noise_source(); }).field() == "RNG");
     CHECK(error_of([&] { (void)p.seeds(); }).field() == "ENSD");
     CHECK(error_of([&] { (void)p.guidance_scale(); }).field() == "CFG scale");
+    CHECK(error_of([] {
+              (void)ab::parse_parameters("Steps: 3, Seed: 1, Seed resize from: 65537x512").seeds();
+          }).field() == "Seed resize from");
+    CHECK(std::string(plan("Steps: 20, Sampler: UniPC, UniPC variant: x").what()).find("bh1, bh2, vary_coeff") !=
+          std::string::npos);
     CHECK_THROWS_WITH_AS((void)plan_of("Steps: 3, Sampler: DPM++ 2N"), doctest::Contains("DPM++ 2M"),
                          std::invalid_argument);
 }
@@ -236,6 +241,35 @@ TEST_CASE("a damaged text is read, or refused by an error of a known type")
         }
     }
     CHECK(read > 1000);
+}
+
+TEST_CASE("texts of 4 MiB that ask for much looking ahead")
+{
+    for (std::string const part : {"a:{\"\",", "a:\"\"", "a:b,c,", "a:[{"}) {
+        std::string text = "Steps: 3, ";
+        while (text.size() + part.size() < (4u << 20))
+            text += part;
+        CHECK(ab::parse_parameters(text).fields[0].value == "3"); // in no time: each letter is read a few times
+    }
+}
+
+TEST_CASE("networks with a clock of their own, and paths without a table")
+{
+    std::string const line = "Steps: 10, Sampler: Euler a, CFG scale: 5, Seed: 7, RNG: NV, NGMS: 3";
+    ab::webui_run const plain = run_of(ab::parse_parameters(line), sd);
+    CHECK(plain.sigmas.size() == 10);
+    for (ab::network_form const& network :
+         {ab::network_form{.clock = ab::network_clock::edm}, ab::network_form{.time_scale = 1000.0}})
+        CHECK(run_of(ab::parse_parameters(line), sd, {.network = network}).sigmas == plain.sigmas);
+    ab::rectified_flow const flow;
+    CHECK(run_of(ab::parse_parameters("Steps: 4, Sampler: Euler, Schedule type: Simple"), flow,
+                 {.network = {.time_scale = 1000.0}})
+              .plan.stages[0]
+              .time > 1.0);
+    for (char const* sampler : {"DDIM", "PLMS", "UniPC"})
+        CHECK(error_of([&] {
+                  (void)run_of(ab::parse_parameters(std::string("Steps: 9, Sampler: ") + sampler), flow);
+              }).field() == "Sampler");
 }
 
 TEST_CASE("the noise of the picture")

@@ -99,4 +99,7 @@ TEST_CASE("arguments that are refused")
         "alphabar::webui_noise: the number of seeds is 1; there must be one for each picture of the batch",
         std::invalid_argument);
     CHECK_THROWS_AS(ab::webui_noise<>({.seeds = {1, 2}}, {2, 120}), std::invalid_argument);
+    std::size_t const half = std::size_t{1} << 32; // whose square is 0
+    CHECK_THROWS_AS(ab::webui_noise<>({.seeds = {1, 2}, .resize_height = half, .resize_width = half}, latents),
+                    std::invalid_argument);
 }

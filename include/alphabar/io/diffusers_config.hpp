@@ -392,7 +392,7 @@ private:
         class_name_ = name->get<std::string>();
         auto const defaults = detail::diffusers_class_defaults().find(class_name_);
         if (defaults == detail::diffusers_class_defaults().end())
-            unsupported("_class_name", "is " + name->dump() +
+            unsupported("_class_name", "is " + shortened(name->dump()) +
                                            (detail::among(class_name_, detail::token_classes)
                                                 ? "; it works on tokens, which is outside this library"
                                                 : "; no such class is known" + nearest_class()));

@@ -177,6 +177,9 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
                                                     : detail::sigma_path::preserving;
     require(!begin || *begin < g.times.size(), "forward_levels", "begin_index", begin.value_or(0),
             "it must be a position in the times");
+    std::vector<double> alpha_bar; // which EulerDiscrete takes by position
+    if (c.class_name() == "EulerDiscrete" && !c.correct())
+        alpha_bar = detail::diffusers_alpha_bar(c);
     for (double t : times) {
         std::size_t const at = begin ? *begin : detail::index_of(t, g.times);
         double const sigma = c.correct() && !begin ? detail::sigma_of_time(c, g, path, t) : g.sigmas[at];
@@ -185,7 +188,9 @@ inline std::vector<diffusers_levels> forward_levels(diffusers_config const& c, d
         if (c.class_name() == "EulerDiscrete" && c.correct()) {
             levels.back().velocity = detail::level_of(sigma, detail::sigma_path::preserving);
         } else if (c.class_name() == "EulerDiscrete") {
-            double const bar = detail::diffusers_alpha_bar(c)[at];
+            require(at < alpha_bar.size(), "forward_levels", "the position of a time", at,
+                    "it must be below num_train_timesteps, by which the class takes it");
+            double const bar = alpha_bar[at];
             levels.back().velocity = {std::sqrt(bar), std::sqrt(1 - bar)};
         }
     }

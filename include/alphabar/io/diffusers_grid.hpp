@@ -553,6 +553,8 @@ inline diffusers_grid flow_grid(diffusers_config const& c, diffusers_request con
     diffusers_grid g;
     if (r.sigmas) {
         g.sigmas = *r.sigmas;
+        require(!r.timesteps || r.timesteps->size() == g.sigmas.size(), "set_timesteps", "the number of sigmas",
+                g.sigmas.size(), "it must be that of the timesteps");
     } else if (r.timesteps) {
         g.sigmas = *r.timesteps;
     } else if (r.empty()) {
@@ -637,7 +639,10 @@ inline diffusers_grid scm_grid(diffusers_config const& c, diffusers_request cons
     if (r.timesteps)
         return {*r.timesteps};
     double const top = r.argument("max_timesteps", 1.5708), middle = r.argument("intermediate_timesteps", 1.3);
-    return {middle >= 0 ? std::vector{top, middle, 0.0} : linspace(top, 0, step_count(c, r) + 1)};
+    std::size_t const n = step_count(c, r);
+    require(!(middle >= 0) || n == 2, "set_timesteps", "num_inference_steps", n,
+            "with intermediate_timesteps, 1.3 unless given, it must be 2; set them to NaN for another number");
+    return {middle >= 0 ? std::vector{top, middle, 0.0} : linspace(top, 0, n + 1)};
 }
 
 /// Helios and HeliosDMD: stages of a pyramid, each with its own range of times; the sigmas run over the whole range in
@@ -676,8 +681,10 @@ inline diffusers_grid helios_grid(diffusers_config const& c, diffusers_request c
             }
             ends.push_back(ends.back() + start - const_end);
         }
-        auto const k = static_cast<std::size_t>(r.argument("stage_index", 0));
-        require(k + 1 < ends.size(), "set_timesteps", "stage_index", k, "it must be below stages");
+        double const index = r.argument("stage_index", 0);
+        require(index >= 0 && index + 1 < static_cast<double>(ends.size()) && index == std::trunc(index),
+                "set_timesteps", "stage_index", index, "it must be a whole number below stages");
+        auto const k = static_cast<std::size_t>(index);
         auto const clock = [&](std::size_t end) {
             double const ratio = end + 1 == ends.size() ? 0.9999999999999999 : ends[end] / ends.back();
             return table[std::min(static_cast<std::size_t>(ratio * T), table.size() - 1)] * T;
@@ -759,6 +766,7 @@ inline diffusers_grid proteina_grid(diffusers_config const& c, diffusers_request
     };
     std::vector<double> t = make(n);
     if (double const start = r.argument("start_time", -1); start >= 0) { // a longer grid with n steps above the start
+        require(start < 1, "set_timesteps", "start_time", start, "it must lie below 1");
         std::size_t const dense = std::max<std::size_t>(n * 100, 1000);
         std::vector<double> const fine = make(dense);
         auto const below = static_cast<std::size_t>(std::ranges::lower_bound(fine, start - 1e-6) - fine.begin());
@@ -867,8 +875,9 @@ inline diffusers_grid repaint_grid(diffusers_config const& c, diffusers_request 
     int const T = static_cast<int>(c.integer("num_train_timesteps"));
     int const n = std::min(T, static_cast<int>(step_count(c, r)));
     double const length = r.argument("jump_length", 10), count = r.argument("jump_n_sample", 10);
-    require(length >= 1 && length <= T && count >= 1 && count <= 1000, "set_timesteps", "jump_length", length,
-            "it must lie in [1, num_train_timesteps], and jump_n_sample in [1, 1000]");
+    require(length >= 1 && length <= T, "set_timesteps", "jump_length", length,
+            "it must lie in [1, num_train_timesteps]");
+    require(count >= 1 && count <= 1000, "set_timesteps", "jump_n_sample", count, "it must lie in [1, 1000]");
     int const jump = static_cast<int>(length);
     std::map<int, int> jumps;
     for (int j = 0; j < n - jump; j += jump)
@@ -1017,10 +1026,13 @@ inline void check_arguments(diffusers_config const& c, diffusers_request const& 
     see(r.mu || r.image_tokens, "mu");
     for (auto const& [name, value] : r.more)
         see(true, name, shown(value));
+    require(!r.timesteps || !r.timesteps->empty(), "set_timesteps", "timesteps", "empty", "give at least one");
+    require(!r.sigmas || !r.sigmas->empty(), "set_timesteps", "sigmas", "empty", "give at least one");
     if (r.timesteps && !c.has("shift")) { // where the class would ignore one of the two
         bool const twice = c.class_name() != "SCM" && (r.num_inference_steps || r.sigmas);
         require(!twice, "set_timesteps", "timesteps", "given", "give one of num_inference_steps, timesteps and sigmas");
-        for (char const* spaced : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas"})
+        for (char const* spaced :
+             {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas"})
             if (c.flag(spaced))
                 c.refuse(spaced, "with timesteps of one's own it must be false");
     }

@@ -74,6 +74,8 @@ inline noise_level level_of(double sigma, sigma_path path)
 /// The grid of a class that has sigmas. Nothing is asked of its order: some classes repeat a level.
 inline grid grid_of(diffusers_grid const& g, sigma_path path)
 {
+    require(g.sigmas.size() > g.times.size(), "make_plan", "num_inference_steps", "not given",
+            "the class has no level after the last of its initial times");
     grid made{.times = g.times, .levels = {}, .direction = grid::course::as_given};
     for (std::size_t i = 0; i <= g.times.size(); ++i)
         made.levels.push_back(level_of(g.sigmas[i], path));
@@ -123,13 +125,22 @@ inline plan every_call_a_step(plan p)
     return p;
 }
 
-/// The plan from its stage `first` on: a loop that begins in the middle.
+/// The plan from its stage `first` on: a loop that begins in the middle. Draws are counted from there; those whose
+/// index is not the one that counting gives keep it.
 inline plan starting_at(plan p, std::size_t first)
 {
     require(first < p.stages.size(), "make_plan", "begin_index", first, "it must be a position in the times");
-    p.stages.erase(p.stages.begin(), p.stages.begin() + static_cast<std::ptrdiff_t>(first));
-    for (stage& s : p.stages)
+    plan counted = p;
+    for (stage& s : counted.stages)
         s.noise = s.churn_noise = stage::automatic;
+    number_draws(counted);
+    for (std::size_t i = first; i < p.stages.size(); ++i) {
+        stage& s = p.stages[i];
+        s.churn_noise = stage::automatic;
+        if (s.noise == counted.stages[i].noise)
+            s.noise = stage::automatic;
+    }
+    p.stages.erase(p.stages.begin(), p.stages.begin() + static_cast<std::ptrdiff_t>(first));
     number_draws(p);
     return p;
 }
@@ -288,9 +299,10 @@ inline plan ipndm_plan(plan_input const& in)
 }
 
 /// Where each of the times of LCM and TCD goes; nowhere after the last step asked for.
-inline std::vector<std::optional<double>> next_times(diffusers_request const& r, std::vector<double> const& times)
+inline std::vector<std::optional<double>> next_times(diffusers_config const& c, diffusers_request const& r,
+                                                     std::vector<double> const& times)
 {
-    std::size_t const steps = r.timesteps ? r.timesteps->size() : static_cast<std::size_t>(*r.num_inference_steps);
+    std::size_t const steps = r.timesteps ? r.timesteps->size() : step_count(c, r);
     std::vector<std::optional<double>> next;
     for (std::size_t i = 0; i < times.size(); ++i)
         next.push_back(i + 1 == steps ? std::nullopt : std::optional(times[std::min(i + 1, times.size() - 1)]));
@@ -301,7 +313,7 @@ inline plan lcm_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
     table_levels const level(c);
-    std::vector<std::optional<double>> const next = next_times(r, g.times);
+    std::vector<std::optional<double>> const next = next_times(c, r, g.times);
     std::vector<grid_step> steps;
     for (std::size_t i = 0; i < g.times.size(); ++i)
         steps.push_back({g.times[i], level(g.times[i]), next[i] ? level(*next[i]) : noise_level{1.0, 0.0}});
@@ -313,7 +325,7 @@ inline plan tcd_plan(plan_input const& in)
     auto const& [c, r, g, step] = in;
     table_levels const level(c);
     double const eta = step.eta.value_or(0.3);
-    std::vector<std::optional<double>> const next = next_times(r, g.times);
+    std::vector<std::optional<double>> const next = next_times(c, r, g.times);
     plan p;
     for (std::size_t i = 0; i < g.times.size(); ++i) {
         double const after = i + 1 < g.times.size() ? g.times[i + 1] : 0.0;
@@ -354,7 +366,7 @@ inline plan repaint_plan(plan_input const& in)
 {
     auto const& [c, r, g, step] = in;
     table_levels const level(c);
-    double const T = c.integer("num_train_timesteps"), n = std::min<double>(T, *r.num_inference_steps);
+    double const T = c.integer("num_train_timesteps"), n = std::min(T, static_cast<double>(step_count(c, r)));
     double const stride = std::floor(T / n);
     std::vector<grid_step> moves;
     std::vector<bool> ends;
@@ -425,8 +437,8 @@ inline network_form edm_network_of(diffusers_config const& c)
             .sigma_data = c.number("sigma_data")};
 }
 
-/// diffusers' step with churn: the network is called before the noise is added, so that its output belongs to another x.
-/// With x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0.
+/// diffusers' step with churn: the network is called before the noise is added, so that its output belongs to another
+/// x. With x^ = keep x + add z: x_0 = p x^ + q F, x' = (sigma' / sigma^) x^ + (alpha' - alpha^ sigma' / sigma^) x_0.
 inline stage churn_after_call(network_form const& network, grid_step const& called, churned_step const& churned)
 {
     using namespace slots;
@@ -1052,7 +1064,8 @@ inline void check_zero_snr(diffusers_config const& c, diffusers_grid const& g)
                                             ", where epsilon says nothing of x_0; sample and v_prediction go");
 }
 
-/// Throws std::invalid_argument for an argument of `step` that the class does not take.
+/// Throws std::invalid_argument for an argument of `step` that the class does not take, and for a begin_index where the
+/// class's loop has one beginning only.
 inline void check_arguments(diffusers_config const& c, diffusers_step const& step, std::string_view taken)
 {
     auto const see = [&](bool given, std::string_view name, auto value) {
@@ -1071,6 +1084,8 @@ inline void check_arguments(diffusers_config const& c, diffusers_step const& ste
     see(step.order != none.order, "order", step.order);
     see(step.r_timestep.has_value(), "r_timestep", step.r_timestep.value_or(0));
     see(step.prev_timestep, "prev_timestep", true);
+    require(step.begin_index == 0 || !among(c.class_name(), "CogVideoXDPM PNDM RePaint KarrasVe"), "make_plan",
+            "begin_index", step.begin_index, c.class_name() + " begins at the first of its times only");
 }
 
 } // namespace detail
@@ -1102,20 +1117,29 @@ inline plan make_plan(diffusers_config const& config, diffusers_request const& r
     require(step.begin_index < std::max<std::size_t>(g.times.size(), 1), "make_plan", "begin_index", step.begin_index,
             "it must be a position in the times");
     plan p = detail::blaming_times(config, request, [&] { return maker->second.make({config, request, g, step}); });
+    std::size_t const stages =
+        1 + (config.class_name() == "ScoreSdeVe" ? static_cast<std::size_t>(config.integer("correct_steps"))
+                                                 : 0); // of a time
     if (maker->second.cuts && step.begin_index > 0)
-        p = detail::starting_at(p, step.begin_index);
+        p = detail::starting_at(p, step.begin_index * stages);
     p.initial_scale = g.initial_scale;
     return p;
 }
 
 /// One step without noise at a time for each sample (batch_step_no_noise of the parallel classes): one plan a sample.
-/// It ends at alpha-bar 1 whatever set_alpha_to_one says.
+/// It ends at alpha-bar 1 whatever set_alpha_to_one says. Throws as `make_plan` does, for another class, and for a
+/// begin_index: the times are given.
 inline std::vector<plan> batch_step_plans(diffusers_config const& c, diffusers_request const& request,
                                           std::vector<double> const& times, diffusers_step const& step = {})
 {
     bool const ancestral = c.class_name() == "DDPMParallel";
     if (!ancestral && c.class_name() != "DDIMParallel")
         c.unsupported("_class_name", "is " + c.class_name() + "; only the parallel classes have batch_step_no_noise");
+    if (step.correct && !c.correct())
+        return batch_step_plans(c.corrected(), request, times, step);
+    detail::check_arguments(c, step, detail::plan_makers().find(c.class_name())->second.arguments);
+    detail::check_arguments(c, request, detail::grid_makers().find(c.class_name())->second.arguments);
+    require(step.begin_index == 0, "batch_step_plans", "begin_index", step.begin_index, "the times are given");
     detail::table_levels const level(c);
     double const stride = detail::stride_of(c, request);
     std::vector<plan> plans;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The names that users know, as plans: the samplers and schedules of AUTOMATIC1111's WebUI and Forge, ComfyUI, k-diffusion.
+// The names that users know, as plans: the samplers and schedules of AUTOMATIC1111's WebUI and Forge, ComfyUI,
+// k-diffusion.
 #pragma once
 
 #include <alphabar/core/error.hpp>
@@ -41,9 +42,9 @@
 
 namespace alphabar {
 
-/// Whose names are meant, where software disagrees: a schedule's rule, the schedule that goes without saying (the WebUI and
-/// Forge have one for each sampler, the others have none), for which samplers the last level but one is left out, and
-/// whether a table's network is told the nearest whole time (ComfyUI and Forge do so).
+/// Whose names are meant, where software disagrees: a schedule's rule, the schedule that goes without saying (the WebUI
+/// and Forge have one for each sampler, the others have none), for which samplers the last level but one is left out,
+/// and whether a table's network is told the nearest whole time (ComfyUI and Forge do so).
 enum class software : std::uint8_t { webui = 1, comfyui = 2, k_diffusion = 4, forge = 8 };
 constexpr bool is_webui(software s) { return s == software::webui || s == software::forge; }
 
@@ -61,8 +62,9 @@ struct name_options {
     double beta_alpha = 0.6;     ///< of beta
     double beta_beta = 0.6;
     bool discard_penultimate = false; ///< for every sampler, not only for those whose software does so
-    unipc_options unipc{.order = 3, .variant = unipc_variant::bh1}; ///< of UniPC; its network is the one above
-    unipc_skip skip = unipc_skip::time_uniform;                     ///< of the WebUI's UniPC
+    /// Of UniPC: order, variant and lower_order_final are read; the network is the one above, the form that of x_0.
+    unipc_options unipc{.order = 3, .variant = unipc_variant::bh1};
+    unipc_skip skip = unipc_skip::time_uniform; ///< of the WebUI's UniPC
 };
 
 /// A row of the table of schedules.
@@ -115,7 +117,8 @@ grid named_made(Path const& path, Spec const& spec)
 /// The times of the WebUI's DDIM, PLMS and UniPC for N steps, from the least noisy: 1 + k (T // N), at most T - 1.
 inline std::vector<double> webui_timesteps(std::size_t T, std::size_t n)
 {
-    require(n >= 1 && n <= T, "named_plan", "the number of steps", n, "it must lie in [1, T]");
+    require(n >= 1 && n <= T, "named_plan", "the number of steps", n,
+            "it must lie in [1, " + std::to_string(T) + "], the times of the table");
     std::vector<double> times;
     for (std::size_t t = 0; t < T; t += T / n)
         times.push_back(static_cast<double>(std::min(t + 1, T - 1)));
@@ -140,8 +143,9 @@ inline auto webui_timesteps_grid(std::size_t n, std::optional<std::size_t> kept 
     };
 }
 
-/// The WebUI's UniPC: as many calls as there are `webui_timesteps`, or as are `kept` of them, from the last time, or the
-/// last one kept, to time 0, which is the end. Between the entries of the table log alpha is interpolated, not log sigma.
+/// The WebUI's UniPC: as many calls as there are `webui_timesteps`, or as are `kept` of them, from the last time, or
+/// the last one kept, to time 0, which is the end. Between the entries of the table log alpha is interpolated, not log
+/// sigma.
 inline auto webui_unipc_grid(std::size_t n, name_options const& o, std::optional<std::size_t> kept = {})
 {
     return [n, kept, skip = o.skip, order = o.unipc.order]<table_path Path>(Path const& path) -> grid {
@@ -222,11 +226,12 @@ inline plan named_lcm(grid const& g, name_options const& o)
     return p;
 }
 
-/// Throws std::invalid_argument where an eta is given to a sampler that has none.
+/// Throws std::invalid_argument where an eta is given to a sampler that has none, or is below 0.
 template <noise_path Path>
 void check_eta(named_solver<Path> const& solver, name_options const& o)
 {
     require(!o.eta || solver.reads_eta(), "named_plan", "eta", o.eta.value_or(0.0), "this sampler has none");
+    require(o.eta.value_or(0.0) >= 0.0, "named_plan", "eta", o.eta.value_or(0.0), "it must be at least 0");
 }
 
 /// The plan as ComfyUI and Forge run it on a table: the network is told the nearest whole time.
@@ -279,8 +284,8 @@ plan named_dpm_fast(Path const& path, grid const& g, name_options const& o)
                         .noise_scale = o.noise_scale});
 }
 
-/// The WebUI's intervals: from 20 steps on 9 of them, from 36 on two times a quarter of them, go from sigma 2 down to 0.1 once
-/// more, and the others are a Karras grid.
+/// The WebUI's intervals: from 20 steps on 9 of them, from 36 on two times a quarter of them, go from sigma 2 down to
+/// 0.1 once more, and the others are a Karras grid.
 template <noise_path Path>
 plan named_restart(Path const& path, grid const& g, name_options const& o)
 {
@@ -681,11 +686,13 @@ inline grid without_penultimate(grid g)
 
 } // namespace detail
 
-/// The table of Stable Diffusion 1 and 2, for named_plan and parsed parameters: scaled_linear betas from 0.00085 to 0.012.
+/// The table of Stable Diffusion 1 and 2, for named_plan and parsed parameters: scaled_linear betas from 0.00085 to
+/// 0.012.
 inline gaussian_diffusion stable_diffusion_path() { return gaussian_diffusion(scaled_linear_betas()); }
 
-/// The schedule of a name, a spec as any other: "Karras", "sgm_uniform", "KL Optimal". Case, spaces, underscores and hyphens
-/// do not matter. Throws std::invalid_argument for an unknown name, with the nearest ones, and as the grid itself does.
+/// The schedule of a name, a spec as any other: "Karras", "sgm_uniform", "KL Optimal". Case, spaces, underscores and
+/// hyphens do not matter. Throws std::invalid_argument for an unknown name, with the nearest ones, and as the grid
+/// itself does.
 inline auto named_grid(std::string name, std::size_t n, name_options o = {})
 {
     return [name = std::move(name), n, o = std::move(o)]<noise_path Path>(Path const& path) -> grid {
@@ -693,9 +700,9 @@ inline auto named_grid(std::string name, std::size_t n, name_options o = {})
     };
 }
 
-/// The sampler of a name on this grid: "DPM++ 2M", "Euler a", "dpmpp_2m_sde_gpu", "sample_heun". What the software does is
-/// done, its flaws included (3M SDE has half the curvature). Every solver acts in the path's own lambda = log(alpha / sigma);
-/// ComfyUI and Forge take -log sigma on flow models. Throws as named_grid does, and as the solver itself.
+/// The sampler of a name on this grid: "DPM++ 2M", "Euler a", "dpmpp_2m_sde_gpu", "sample_heun". What the software does
+/// is done, its flaws included (3M SDE has half the curvature). Every solver acts in the path's own lambda = log(alpha
+/// / sigma); ComfyUI and Forge take -log sigma on flow models. Throws as named_grid does, and as the solver itself.
 template <noise_path Path, grid_for<Path> Spec>
 plan named_plan(std::string_view solver, Path const& path, Spec const& spec, name_options const& o = {})
 {
@@ -706,8 +713,9 @@ plan named_plan(std::string_view solver, Path const& path, Spec const& spec, nam
     return detail::as_called(*found.solver, found.solver->make(path, make_grid(path, spec), o), o);
 }
 
-/// The grid of N steps that goes with a sampler's name: the schedule that follows it ("DPM++ 2M Karras"), or `schedule`, or the
-/// WebUI's own one. Throws as named_plan does, and std::invalid_argument where no schedule is named and the software has none.
+/// The grid of N steps that goes with a sampler's name: the schedule that follows it ("DPM++ 2M Karras"), or
+/// `schedule`, or the WebUI's own one. Throws as named_plan does, and std::invalid_argument where no schedule is named
+/// and the software has none.
 template <noise_path Path>
 grid named_plan_grid(std::string_view name, Path const& path, std::size_t n, name_options const& o = {},
                      std::string_view schedule = {})

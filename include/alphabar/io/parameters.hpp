@@ -110,8 +110,8 @@ struct generation_parameters {
         return std::pair(*width, *height);
     }
 
-    /// "CFG scale", the w of u + w (c - u); "Hires CFG Scale" in the second run of "Hires. fix" where Forge says it. CFG++ of
-    /// the WebUI's DDIM has w / 12.5. Throws parameter_error where it is missing.
+    /// "CFG scale", the w of u + w (c - u); "Hires CFG Scale" in the second run of "Hires. fix" where Forge says it.
+    /// CFG++ of the WebUI's DDIM has w / 12.5. Throws parameter_error where it is missing.
     double guidance_scale(webui_pass pass = webui_pass::first) const
     {
         bool const second = pass == webui_pass::hires;
@@ -151,6 +151,8 @@ struct generation_parameters {
         s.subseed_strength = number("Variation seed strength").value_or(0.0);
         s.eta_noise_seed_delta = whole("ENSD").value_or(0);
         auto const from = size("Seed resize from").value_or(std::pair<std::size_t, std::size_t>{});
+        if (std::max(from.first, from.second) > 65536)
+            fail("Seed resize from", "each side must be at most 65536");
         s.resize_width = from.first / 8, s.resize_height = from.second / 8;
         std::uint64_t const seed = needed(whole("Seed"), "Seed"), subseed = whole("Variation seed").value_or(0);
         for (std::uint64_t i = 0; i < pictures; ++i) {
@@ -268,14 +270,16 @@ inline std::string unquoted(std::string_view line, std::size_t& at, std::string 
     throw parameter_error(name, base + at, "a quoted value without its end");
 }
 
-/// Where the list or object of JSON ends that begins at `begin`; there itself where none does, or none ends.
-inline std::size_t json_end(std::string_view line, std::size_t begin)
+/// Where the list or object of JSON ends that begins at `begin`; there itself where none does, or none ends. `budget`:
+/// how far a line may be read in vain, all its fields together.
+inline std::size_t json_end(std::string_view line, std::size_t begin, std::size_t& budget)
 {
     std::string_view const start = line.substr(begin, 2);
     bool const begins = start == "{\"" || start == "[\"" || start == "[{" || start == "{}" || start == "[]";
     bool quoted = false;
     int depth = 0;
-    for (std::size_t i = begin; begins && i < line.size(); ++i) {
+    std::size_t const stop = std::min(line.size(), begin + budget);
+    for (std::size_t i = begin; begins && i < stop; ++i) {
         if (line[i] == '"')
             quoted = !quoted;
         else if (quoted && line[i] == '\\')
@@ -285,6 +289,7 @@ inline std::size_t json_end(std::string_view line, std::size_t begin)
         if (depth == 0)
             return i + 1;
     }
+    budget -= begins ? stop - begin : 0;
     return begin;
 }
 
@@ -292,10 +297,14 @@ inline std::size_t json_end(std::string_view line, std::size_t begin)
 inline std::vector<generation_parameters::field> parameter_fields(std::string_view line, std::size_t base)
 {
     std::vector<generation_parameters::field> fields;
+    std::size_t budget = 1u << 20, comma = std::min(line.find(','), line.size());
     for (std::size_t at = 0; at < line.size();) {
-        std::size_t const comma = std::min(line.find(',', at), line.size()), colon = line.find(':', at);
+        if (comma < at)
+            comma = std::min(line.find(',', at), line.size());
+        std::string_view const part = line.substr(at, comma - at);
+        std::size_t const colon = at + std::min(part.find(':'), part.size());
         if (colon >= comma) {
-            std::string_view const more = trimmed(line.substr(at, comma - at));
+            std::string_view const more = trimmed(part);
             if (fields.empty())
                 throw parameter_error("", base + at, "a field must be \"name: value\"");
             if (!more.empty())
@@ -312,7 +321,7 @@ inline std::vector<generation_parameters::field> parameter_fields(std::string_vi
         if (begin < line.size() && line[begin] == '"') {
             value = unquoted(line, end, name, base);
         } else {
-            end = std::min(line.find(',', json_end(line, begin)), line.size());
+            end = std::min(line.find(',', json_end(line, begin, budget)), line.size());
             value = trimmed(line.substr(begin, end - begin));
         }
         fields.push_back({name, value, base + begin});
@@ -410,8 +419,12 @@ inline name_options options_of(generation_parameters const& p, name_options o = 
         if (!p.find(name))
             return;
         auto const* const at = std::ranges::find(known, p.text(name), &std::pair<std::string_view, T>::first);
-        if (at == known.end())
-            p.fail(name, "it is not known; for example " + std::string(known.begin()->first));
+        if (at == known.end()) {
+            std::string words;
+            for (auto const& [word, meant] : known)
+                words.append(words.empty() ? "" : ", ").append(word);
+            p.fail(name, "it must be one of " + words);
+        }
         to = at->second;
     };
     if (p.by_forge() && o.from == software::webui)
@@ -447,17 +460,17 @@ inline name_options options_of(generation_parameters const& p, name_options o = 
 struct webui_run {
     alphabar::plan plan;
     noise_level start;          ///< x = start.alpha image + start.sigma noise; without an image the noise alone
-    std::vector<double> sigmas; ///< that the WebUI compares with NGMS, call by call
+    std::vector<double> sigmas; ///< that the WebUI compares with NGMS, call by call; none where NGMS is not above 0
     std::size_t calls = 0;      ///< as the WebUI reckons them, for Skip Early CFG
 };
 
-/// The run of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2: as the WebUI makes it.
-/// With a "Denoising strength" and no field of "Hires. fix" it is image to image: the last floor(strength N) + 1 steps of
-/// the grid. `pass` chooses the run of a picture made with Hires. fix.
+/// The run of a text of parameters on a path, stable_diffusion_path() for Stable Diffusion 1 and 2: as the WebUI makes
+/// it. With a "Denoising strength" and no field of "Hires. fix" it is image to image: the last floor(strength N) + 1
+/// steps of the grid. `pass` chooses the run of a picture made with Hires. fix.
 ///
-/// DDIM, DDIM CFG++, PLMS and UniPC count in times: they have no "Schedule type", start at the unscaled noise, make about
-/// 1000 / (1000 // N) calls, UniPC one more, and end above sigma = 0. From an image they add the noise of one time above
-/// the first call's, of floor(strength N) times.
+/// DDIM, DDIM CFG++, PLMS and UniPC count in times: they have no "Schedule type", start at the unscaled noise, make
+/// about 1000 / (1000 // N) calls, UniPC one more, and end above sigma = 0. From an image they add the noise of one
+/// time above the first call's, of floor(strength N) times.
 ///
 /// Throws parameter_error where Steps or Sampler are missing or a field has a bad value, and as named_plan does.
 template <noise_path Path>
@@ -479,6 +492,7 @@ webui_run run_of(generation_parameters const& p, Path const& path, name_options 
     auto const& solver = *found.solver;
     if (!solver.reads_eta())
         options.eta.reset();
+    detail::check_eta(solver, options);
 
     std::size_t steps = asked, kept = asked; // of the steps of the whole grid the last `kept` + 1, in the WebUI's t_enc
     if (from_image) {
@@ -507,6 +521,8 @@ webui_run run_of(generation_parameters const& p, Path const& path, name_options 
             g = solver.schedule == "timesteps" ? detail::webui_timesteps_grid(n, used)(path)
                                                : detail::webui_unipc_grid(n, options, used)(path);
         }
+    } else if (counted) {
+        p.fail("Sampler", "it counts the times of a table; this path has none");
     }
     if (!counted) {
         g = named_plan_grid(sampler, path, steps, options, found.schedule ? std::string{} : p.schedule(pass));
@@ -526,18 +542,23 @@ webui_run run_of(generation_parameters const& p, Path const& path, name_options 
     }
     run.plan = solver.make(path, g, options);
     run.plan.initial_scale = run.start.sigma;
-    for (stage const& s : run.plan.stages)
-        if (s.calls) // the WebUI 1.10 compares the time of these samplers
-            run.sigmas.push_back(counted && options.from != software::forge ? s.time
-                                                                            : sigma_of(path, path.level(s.time)));
+    if (p.number("NGMS").value_or(0.0) > 0.0) {
+        name_options plain = options; // whose times are the path's
+        plain.network.clock = network_clock::path;
+        plain.network.time_scale = 1.0;
+        for (stage const& s : solver.make(path, g, plain).stages)
+            if (s.calls) // the WebUI 1.10 compares the time of these samplers
+                run.sigmas.push_back(counted && options.from != software::forge ? s.time
+                                                                                : sigma_of(path, path.level(s.time)));
+    }
     if (solver.two_calls())
         run.calls *= 2;
     run.plan = detail::as_called(solver, std::move(run.plan), options);
     return run;
 }
 
-/// The plan of `run_of`. It begins at the noise that the WebUI makes, initial_scale times the source's normals, and from an
-/// image at start.alpha image besides. Throws as run_of does.
+/// The plan of `run_of`. It begins at the noise that the WebUI makes, initial_scale times the source's normals, and
+/// from an image at start.alpha image besides. Throws as run_of does.
 template <noise_path Path>
 plan named_plan(generation_parameters const& p, Path const& path, name_options options = {},
                 webui_pass pass = webui_pass::first)
@@ -688,12 +709,14 @@ inline std::string_view why_left_out(std::string_view name)
 /// All that a text of parameters says of how a picture was made, ready to run:
 ///
 ///     auto const r = reproduce(parse_parameters(text), path, {1, 4, 64, 64});
-///     x = r.noise.initial() times r.start.sigma;
-///     sample(r.plan, x, noise, guided(r.plan, r.guidance, conditional, unconditional));     auto noise = r.noise;
+///     auto noise = r.noise;
+///     x = noise.initial() times r.start.sigma;
+///     sample(r.plan, x, noise, guided(r.plan, r.guidance, conditional, unconditional));
 ///
-/// `latent` is [pictures, channels, height, width] of this pass; the pictures after the first are those of its batch. NGMS
-/// and Skip Early CFG leave calls unguided as the WebUI does. DDIM CFG++ wants a network with two heads in place of
-/// `guided`. Fields that matter and are not reproduced are listed, and those that are not known.
+/// `latent` is [pictures, channels, height, width] of this pass; the pictures after the first are those of its batch.
+/// NGMS and Skip Early CFG leave calls unguided as the WebUI does. The network of DDIM CFG++ has two heads, which
+/// `guided` makes: F(0) the unconditional and F(1) the guided prediction. Fields that matter and are not reproduced are
+/// listed, and those that are not known.
 ///
 /// Throws as run_of, and std::invalid_argument where the latent has not four extents.
 template <noise_path Path>
@@ -705,9 +728,10 @@ reproduction reproduce(generation_parameters const& p, Path const& path, shape c
     double const early = p.number("Skip Early CFG").value_or(0.0), least = p.number("NGMS").value_or(0.0);
     bool const all = p.flag("NGMS all steps");
     webui_guided_calls calls{};
-    for (std::size_t i = 0; i < run.sigmas.size(); ++i) {
+    std::size_t const count = static_cast<std::size_t>(std::ranges::count_if(run.plan.stages, &stage::calls));
+    for (std::size_t i = 0; i < count; ++i) {
         bool const skipped_early = early != 0.0 && static_cast<double>(i) <= early * static_cast<double>(run.calls);
-        calls.guided.push_back(!skipped_early && !((i % 2 == 1 || all) && run.sigmas[i] < least));
+        calls.guided.push_back(!skipped_early && !(least > 0.0 && (i % 2 == 1 || all) && run.sigmas[i] < least));
     }
     require(latent.rank() == 4, "reproduce", "the number of extents", latent.rank(),
             "it must be 4: [pictures, channels, height, width]");

@@ -108,7 +108,8 @@ class webui_noise {
 public:
     using maker = std::function<G(std::uint64_t seed)>;
 
-    /// Throws std::invalid_argument where the shape has not four extents or the seeds are not one for each picture.
+    /// Throws std::invalid_argument where the shape has not four extents, the seeds are not one for each picture or
+    /// their own size is above 65536.
     webui_noise(
         webui_seeds seeds, alphabar::shape const& shape, maker make = [](std::uint64_t s) { return G(s); })
         : seeds_(std::move(seeds)), shape_(checked(shape, seeds_)), make_(std::move(make)), next_(following())
@@ -153,6 +154,8 @@ private:
                 "it must be 4: [batch, channels, height, width]");
         require(seeds.seeds.size() == shape[0], "webui_noise", "the number of seeds", seeds.seeds.size(),
                 "there must be one for each picture of the batch");
+        require(seeds.resize_height <= 65536 && seeds.resize_width <= 65536, "webui_noise", "the size of the seeds",
+                std::max(seeds.resize_height, seeds.resize_width), "each side must be at most 65536");
         return shape;
     }
     drawn_noise<G> following() const
