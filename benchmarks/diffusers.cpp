@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // How much faster is a step of each scheduler class than diffusers' own scheduler.step?
 //
-// Both in one run, float, one thread, 16 x 3 x 256 x 256 and 1 x 4 x 64 x 64, every class with its default configuration
-// and 12 steps: the best of the calls in the middle, without the network. A step is next() and take(), which make the
-// noise and the next call's input too. The peer runs where python3 has torch and diffusers; elsewhere it is left out.
+// Both in one run, float, one thread, 16 x 3 x 256 x 256 and 1 x 4 x 64 x 64, every class with its default
+// configuration and 12 steps: the best of the calls in the middle, without the network. A step is next() and take(),
+// which make the noise and the next call's input too. The peer runs where python3 has torch and diffusers; elsewhere it
+// is left out.
 #include <alphabar/core/aligned.hpp>
 #include <alphabar/io/diffusers.hpp>
 #include <alphabar/sampler/executor.hpp>

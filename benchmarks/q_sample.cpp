@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What does q_sample cost? With a given noise tensor against a hand-written loop over the same arrays; with the stream's noise against
-// filling a tensor with that noise and nothing else. A time for each sample.
+// What does q_sample cost? With a given noise tensor against a hand-written loop over the same arrays; with the
+// stream's noise against filling a tensor with that noise and nothing else. A time for each sample.
 #include <alphabar/backends/span.hpp>
 #include <alphabar/core/aligned.hpp>
 #include <alphabar/process/q_sample.hpp>

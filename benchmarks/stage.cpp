@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // How near is one stage of each solver to what memory allows, and how long does it take to make its plan?
 //
-// For every solver, at 16 x 3 x 256 x 256 floats, on one thread and on two: the time of each stage in the middle of a plan
-// against the faster of two plain loops that read and write the same arrays and, where noise is drawn, against filling an
-// array with it. Of each solver the stage with the worst ratio is printed. All in one run; ratio = ceiling / stage, larger
-// is better.
+// For every solver, at 16 x 3 x 256 x 256 floats, on one thread and on two: the time of each stage in the middle of a
+// plan against the faster of two plain loops that read and write the same arrays and, where noise is drawn, against
+// filling an array with it. Of each solver the stage with the worst ratio is printed. All in one run; ratio = ceiling /
+// stage, larger is better.
 #include <alphabar/alphabar.hpp>
 #include <alphabar/backends/threads.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What does a process cost to construct? Twenty tables in double-double, against the plain doubles of the textbook formulas.
+// What does a process cost to construct? Twenty tables in double-double, against the plain doubles of the textbook
+// formulas.
 #include <alphabar/schedule/gaussian_diffusion.hpp>
 
 #include <algorithm>

@@ -91,21 +91,20 @@ tables continuous_tables(json const& given)
         tables const sub_vp =
             members<ab::sub_vp_sde>({path}, t, {{"sub_vp_diffusion_squared", &ab::sub_vp_sde::squared_diffusion}});
         return [=](std::string const& name) {
-            auto const level = [&](double s) { return path.level(s); };
-            auto const of_level = [&](auto const& f) {
+            auto const of_time = [&](auto const& f) {
                 array values;
                 for (double s : t)
-                    values.push_back(f(level(s)));
+                    values.push_back(f(s));
                 return values;
             };
             if (name == "sqrt_alphas_cumprod")
-                return of_level([](ab::noise_level l) { return l.alpha; });
+                return of_time([&](double s) { return path.level(s).alpha; });
             if (name == "sqrt_one_minus_alphas_cumprod")
-                return of_level([](ab::noise_level l) { return l.sigma; });
+                return of_time([&](double s) { return path.level(s).sigma; });
             if (name == "log_mean_coeff")
-                return of_level([](ab::noise_level l) { return std::log(l.alpha); });
+                return of_time([&](double s) { return scaled(-path.exponent(s), -1).high; });
             if (name == "lambda")
-                return of_level(ab::half_log_snr);
+                return of_time([&](double s) { return 0.5 * path.log_snr(s); });
             return name == "sub_vp_diffusion_squared" ? sub_vp(name) : own(name);
         };
     }
@@ -114,9 +113,11 @@ tables continuous_tables(json const& given)
         tables const own =
             members<ab::ve_sde>(path, t, {{"sigma", &ab::ve_sde::sigma}, {"diffusion", &ab::ve_sde::diffusion}});
         return [=](std::string const& name) {
-            array values = own(name == "log_sigma" ? "sigma" : name);
-            for (double& v : values)
-                v = name == "log_sigma" ? std::log(v) : v;
+            if (name != "log_sigma")
+                return own(name);
+            array values;
+            for (double s : t)
+                values.push_back((log(ab::double_double(path.sigma_min)) + s * path.log_range()).high);
             return values;
         };
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The primitives and the noise on a device give the bits of the emulated grid. Compiled always; without a device: SKIPPED.
+// The primitives and the noise on a device give the bits of the emulated grid. Compiled always; without a device:
+// SKIPPED.
 #include <alphabar/backends/cuda.cuh>
 #include <alphabar/noise/stream.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A plan on a device gives the bits of the emulated grid, also as a captured graph. Compiled always; without a device: SKIPPED.
+// A plan on a device gives the bits of the emulated grid, also as a captured graph. Compiled always; without a device:
+// SKIPPED.
 #include <alphabar/backends/cuda.cuh>
 #include <alphabar/sampler/executor.hpp>
 

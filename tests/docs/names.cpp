@@ -116,6 +116,14 @@ ab::diffusers_grid once(ab::diffusers_grid const& g)
     return single;
 }
 
+/// What has no default.
+std::string needed(std::string const& name)
+{
+    return name == "RFD4Proteina"
+               ? R"(, "schedule_mode": "log", "noise_mode": "tan", "tsr_k": 2, "tsr_sigma": 0.1, "tail_steps": 2)"
+               : "";
+}
+
 /// The names of the table whose solvers, on the class's own grid and with its kind of network, make this plan.
 std::string names_with(ab::plan const& p, ab::diffusers_config const& c, ab::diffusers_grid const& g)
 {
@@ -219,7 +227,7 @@ void write(std::ostream& out)
     for (auto const& [name, maker] : ab::detail::plan_makers()) {
         out << "| " << name << "Scheduler | ";
         ab::diffusers_scheduler const scheduler =
-            ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"}");
+            ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"" + needed(name) + "}");
         try {
             int const steps = name == "SCM" ? 2 : 8; // which takes no other number by itself
             ab::plan const plan = scheduler.plan(steps);

@@ -11,6 +11,7 @@
 #include <support/interpret.hpp>
 
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -263,7 +264,8 @@ TEST_CASE("corrected levels are those of the times")
     ab::diffusers_scheduler const s = scheduler("EulerDiscrete");
     CHECK(s.levels({999.0})[0].velocity.sigma < 0.1); // the class takes alpha-bar of position 0 for the noisiest time
     near(scheduler("EDMEuler").corrected().levels({0.25 * std::log(3.0)})[0].noisy, {1.0, 3.0});
-    near(scheduler("CosineDPMSolverMultistep").corrected().levels({std::atan(3.0) * 2 / M_PI})[0].noisy, {1.0, 3.0});
+    near(scheduler("CosineDPMSolverMultistep").corrected().levels({std::atan(3.0) * 2 / std::numbers::pi})[0].noisy,
+         {1.0, 3.0});
     near(scheduler("FlowMatchEulerDiscrete").corrected().levels({250.0}, {.num_inference_steps = 7})[0].noisy,
          {0.75, 0.25});
     CHECK_THROWS_AS((void)s.corrected().levels({1000.0}), std::invalid_argument);

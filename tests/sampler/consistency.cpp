@@ -32,9 +32,9 @@ TEST_CASE(
                 consistency(path, times_grid(own), {.network = {.predicts = prediction::x_0}, .noise_scale = noise});
             CHECK(p.stages.size() == steps);
             CHECK(!draws_noise(p.stages.back()));
-            auto const network = [&](support::state const& x, double t) {
+            auto const network = [&](support::state const& v, double t) {
                 auto const [alpha, sigma] = path.level(t);
-                return data.consistency(x, {alpha, noise * sigma});
+                return data.consistency(v, {alpha, noise * sigma});
             };
             // the start: x_T, whatever the path's first level has of the data
             auto const [alpha, sigma] = path.level(last_time);

@@ -51,8 +51,8 @@ std::vector<std::pair<std::string, solver>> solvers()
                     g, {.network = f, .predictor_order = order, .corrector_order = order, .tau = 0.0, .form = form});
             });
         }
-        for (auto const& [name, method] : {std::pair{"res_2s", res_2s()}, {"dpm_3s", dpm_3s()}, {"rk_4", rk_4()}})
-            all.emplace_back(name + in, [=](auto const& g, auto const& f) {
+        for (auto const& each : {std::pair{"res_2s", res_2s()}, {"dpm_3s", dpm_3s()}, {"rk_4", rk_4()}})
+            all.emplace_back(each.first + in, [=, method = each.second](auto const& g, auto const& f) {
                 return runge_kutta(g, {.network = f, .methods = {method}, .form = form});
             });
     }
@@ -92,7 +92,9 @@ void check_ends(Path const& path, prediction kind, bool inverts)
     };
     state const exact = support::interpret(ddim(grid_of(20000), {.network = form}), support::start, network);
     double const of_ddim = error(ddim(grid_of(64), {.network = form}), exact);
-    for (auto const& [name, solve] : solvers()) {
+    for (auto const& each : solvers()) {
+        std::string const& name = each.first;
+        solver const& solve = each.second;
         CAPTURE(name);
         double const mine = error(solve(grid_of(64), form), exact), finer = error(solve(grid_of(128), form), exact);
         CHECK(mine < 1.5 * of_ddim);
@@ -116,7 +118,9 @@ TEST_CASE("the steps at the ends of the path are DDIM's")
     rectified_flow const path;
     network_form const form{.predicts = prediction::flow};
     for (grid const& g : {reversed(make_grid(path, trailing_grid(1))), make_grid(path, trailing_grid(1))})
-        for (auto const& [name, solve] : solvers()) {
+        for (auto const& each : solvers()) {
+            std::string const& name = each.first;
+            solver const& solve = each.second;
             CAPTURE(name);
             auto const network = network_on(path, prediction::flow);
             state const got = support::interpret(solve({g, path}, form), support::start, network);

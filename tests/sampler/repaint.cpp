@@ -147,12 +147,12 @@ TEST_CASE("inpainting in any solver's plan: the known part has each level's mean
     };
     for (plan const& whole : plans_of_every_shape(g)) {
         plan const p = inpainted(whole, g);
-        std::vector<double> x(n);
-        draw_initial(p, noise_stream{.seed = 6}, view(x, {n, 1}));
+        std::vector<double> points(n);
+        draw_initial(p, noise_stream{.seed = 6}, view(points, {n, 1}));
         std::size_t levels = 1; // seen so far
         bool known_since = false;
         run_inpainting(
-            p, x, data, mask,
+            p, points, data, mask,
             [&](auto const& input, double lambda) { // after churn, too; not within a step
                 noise_level const level = support::level_at(path_kind::variance_preserving, lambda);
                 if (known_since)
@@ -165,7 +165,7 @@ TEST_CASE("inpainting in any solver's plan: the known part has each level's mean
                 levels += known_since;
             });
         CHECK(levels == g.levels.size());
-        CHECK(x == data);
+        CHECK(points == data);
     }
 }
 
@@ -176,12 +176,12 @@ TEST_CASE("inpainting changes nothing outside the mask, and cannot be of another
     std::vector<double> const data(n, 0.7), none(n, 0.0);
     auto const nothing = [](auto const&...) {};
     for (plan const& p : plans_of_every_shape(g)) {
-        std::vector<double> x(n), y;
-        draw_initial(p, noise_stream{.seed = 6}, view(x, {n, 1}));
-        y = x;
-        run_inpainting(inpainted(p, g), x, data, none, nothing, nothing);
-        run_inpainting(p, y, data, none, nothing, nothing);
-        CHECK(x == y);
+        std::vector<double> got(n), want;
+        draw_initial(p, noise_stream{.seed = 6}, view(got, {n, 1}));
+        want = got;
+        run_inpainting(inpainted(p, g), got, data, none, nothing, nothing);
+        run_inpainting(p, want, data, none, nothing, nothing);
+        CHECK(got == want);
         CHECK_THROWS_AS(inpainted(plan_from(p, p.stages.size() - 1), g), std::invalid_argument);
     }
     plan without_jumps = repaint(g, {.jump_n_sample = 1});

@@ -107,9 +107,9 @@ TEST_CASE("a network of one time is not called for samples of different times")
     q.stages = {{.time = 2.0, .x = ab::row(ab::slots::m(0))}};
     auto const network = [](auto const&, double, auto&) {};
     std::vector<double> x(2);
-    ab::sample(std::vector{p, p}, x, stream, network);
-    CHECK_THROWS_WITH_AS(ab::sample(std::vector{p, q}, x, stream, network), doctest::Contains("a sample's time is 2"),
-                         std::invalid_argument);
+    ab::sample(std::vector{p, p}, ab::view(x, {2, 1}), stream, network);
+    CHECK_THROWS_WITH_AS(ab::sample(std::vector{p, q}, ab::view(x, {2, 1}), stream, network),
+                         doctest::Contains("a sample's time is 2"), std::invalid_argument);
 }
 
 TEST_CASE("known data reaches the masked elements")

@@ -32,7 +32,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,7 +62,7 @@ struct name_options {
     double beta_beta = 0.6;
     bool discard_penultimate = false; ///< for every sampler, not only for those whose software does so
     /// Of UniPC: order, variant and lower_order_final are read; the network is the one above, the form that of x_0.
-    unipc_options unipc{.order = 3, .variant = unipc_variant::bh1};
+    unipc_options unipc{.order = 3, .variant = unipc_variant::bh1, .lower_order_final = true};
     unipc_skip skip = unipc_skip::time_uniform; ///< of the WebUI's UniPC
 };
 
@@ -216,6 +215,9 @@ grid on_whole_table(Path const& path, grid g)
 /// The WebUI's LCM: as lcm_sampler, but what the boundary condition adds is x / alpha, not x.
 inline plan named_lcm(grid const& g, name_options const& o)
 {
+    auto const [a, s] = g.levels.front();
+    require(std::abs(std::hypot(a, s) - 1.0) < 1e-6, "named_plan", "alpha^2 + sigma^2 of the WebUI's LCM",
+            a * a + s * s, "it must be 1: on other paths ask for `consistency`");
     network_form const network = settled(o.network, g.usual);
     plan p = consistency(g, {.network = network});
     for (std::size_t i = 0; i < g.steps(); ++i) {
@@ -420,7 +422,8 @@ std::vector<named_solver<Path>> const& named_solvers()
         {"Heun|heun", ALPHABAR_PLAN(heun(path, g, {.network = o.network, .churn = o.churn}))},
         {"heunpp2", ALPHABAR_PLAN(heunpp2(path, g, {.network = o.network, .churn = o.churn}))},
         {"LMS|lms", ALPHABAR_PLAN(lms(path, g, {.network = o.network, .euler_at_zero = o.from == software::comfyui}))},
-        {"iPNDM|ipndm", ALPHABAR_PLAN(ipndm(path, g, {.network = o.network, .euler_at_zero = true}))},
+        {"iPNDM|ipndm",
+         ALPHABAR_PLAN(ipndm(path, g, {.network = o.network, .euler_at_zero = o.from != software::forge}))},
         {"iPNDM v|ipndm_v", ALPHABAR_PLAN(lms(path, g, {.network = o.network, .euler_at_zero = true})), "Uniform", 0,
          false, "the exact weights of unequal steps; shipped ones differ from order 3 on"},
         {"gradient_estimation|euler_ge", ALPHABAR_PLAN(gradient_estimation(path, g, {.network = o.network}))},
