@@ -681,6 +681,8 @@ inline diffusers_grid helios_grid(diffusers_config const& c, diffusers_request c
             }
             ends.push_back(ends.back() + start - const_end);
         }
+        require(ends.back() > 0.0, "set_timesteps", "what stage_range covers of num_train_timesteps", ends.back(),
+                "it must be positive");
         double const index = r.argument("stage_index", 0);
         require(index >= 0 && index + 1 < static_cast<double>(ends.size()) && index == std::trunc(index),
                 "set_timesteps", "stage_index", index, "it must be a whole number below stages");
@@ -901,7 +903,7 @@ inline diffusers_grid cm_grid(diffusers_config const& c, diffusers_request const
     std::size_t const n = r.timesteps ? 0 : r.empty() ? static_cast<std::size_t>(T) : step_count(c, r);
     std::vector<double> ramp = r.timesteps ? reversed(*r.timesteps) : positions(n);
     for (double& u : ramp)
-        u *= (r.timesteps ? 1 : std::floor(T / static_cast<double>(n))) / (T - 1);
+        u *= (r.timesteps ? 1 : std::floor(T / static_cast<double>(n))) / std::max(T - 1, 1.0);
     diffusers_grid g{{}, ramped_karras_sigmas(high, low, ramp, c.number("rho")), high};
     for (double sigma : g.sigmas)
         g.times.push_back(250 * std::log(sigma + 1e-44));
