@@ -137,7 +137,7 @@ std::string names_with(ab::plan const& p, ab::diffusers_config const& c, ab::dif
         networks.push_back(ab::detail::network_of(c));
         if (!table)
             networks.push_back(ab::detail::ve_network_of(c));
-    } catch (ab::config_error const&) { // a class without a prediction_type
+    } catch (std::exception const&) { // a class without a prediction_type
     }
     std::vector<std::string> found;
     for (auto const& solver : ab::named_solvers<ab::variance_exploding>())
@@ -235,8 +235,8 @@ void write(std::ostream& out)
             std::size_t calls = 0;
             for (ab::stage const& s : plan.stages)
                 calls += s.calls;
-            out << calls << " | " << shown(plan.stages[at]) << " | "
-                << names_with(plan, scheduler.config(), once(scheduler.grid(steps)));
+            std::string const names = names_with(plan, scheduler.config(), once(scheduler.grid(steps)));
+            out << calls << " | " << shown(plan.stages[at]) << " | " << names;
         } catch (std::exception const&) {
             out << " | needs more than its name | ";
         }
