@@ -94,10 +94,12 @@ TEST_CASE("lists and orders that make no plan are said")
     CHECK_THROWS_AS(rising_orders(g, 9), std::invalid_argument);
 }
 
-TEST_CASE("orders of a grid without levels are refused, not read")
+TEST_CASE("a grid without levels is refused, not read")
 {
     grid g = countdown(3);
     g.levels.clear();
     CHECK_THROWS_AS((void)rising_orders(g, 2), std::invalid_argument);
     CHECK_THROWS_AS((void)rising_orders(grid{}, 2), std::invalid_argument);
+    CHECK_THROWS_AS((void)adams(g, {}, {.predictor = {1, 1, 1}}), std::invalid_argument);
+    CHECK_THROWS_AS((void)adams(grid{}, {}, {}), std::invalid_argument);
 }

@@ -41,6 +41,7 @@ struct adams_options {
 inline plan adams(grid const& g, network_form const& form_of_network, adams_options const& o)
 {
     using namespace slots;
+    check(g, "adams");
     std::size_t const n = g.steps();
     require(o.predictor.size() == n, "adams", "the number of predictor orders", o.predictor.size(),
             "there is one a step");
