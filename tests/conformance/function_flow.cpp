@@ -220,7 +220,8 @@ void reverse(verdict& v, json const& a)
         diffusion.push_back(flow ? 0.0 : std::sqrt(path.squared_diffusion(s)));
     v.compare("drift", each(t, x.size(), [&](double s, std::size_t i) {
                   double const w = flow ? 0.0 : path.squared_diffusion(s);
-                  pair_map const slope = slope_call(path, {.predicts = prediction::score}, s, w).memory;
+                  pair_map const slope =
+                      slope_call({.predicts = prediction::score}, s, path.level(s), slope_terms_at(path, s, w)).memory;
                   return slope.x * x[i] + slope.other * score[i];
               }));
     v.compare("diffusion", diffusion);

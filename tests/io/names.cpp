@@ -164,6 +164,9 @@ TEST_CASE("on rectified flow and on paths without a table")
     CHECK(named_plan("DPM++ 2M Karras", ab::variance_exploding{0.03, 14.6}, 9) ==
           ab::dpmpp_2m(ab::variance_exploding{0.03, 14.6}, ab::karras_grid(9)));
     CHECK(complaint([&] { (void)named_plan("Euler ddim_uniform", flow, 4); }).find("table") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("Euler ays", flow, 4); }).find("on rectified flow") != std::string::npos);
+    CHECK(complaint([&] { (void)named_plan("dpm_fast simple", flow, 1); }).find("DPM fast needs 2") !=
+          std::string::npos);
 }
 
 TEST_CASE("every row of both tables makes a plan on Stable Diffusion's table")

@@ -57,6 +57,13 @@ double order_of(runge_kutta_method const& method, Path const& path, double from,
     return std::log2(coarse / fine);
 }
 
+/// The stage of dx/dt at time t of a path.
+template <class Path>
+stage slope_at(Path const& path, network_form const& network, double t, double w = 0.0, double epsilon_scale = 1.0)
+{
+    return slope_call(network, t, path.level(t), slope_terms_at(path, t, w, epsilon_scale));
+}
+
 } // namespace
 
 TEST_CASE("the methods have the orders that they promise, on paths of every kind")
@@ -103,7 +110,7 @@ TEST_CASE("Euler's method in t on rectified flow is euler; every prediction give
                                                          {prediction::velocity, slope.alpha * x_0 + slope.sigma * eps}};
         for (auto const& [kind, output] : outputs)
             for (double sign : {1.0, -1.0}) {
-                stage const s = slope_call(path, {.predicts = kind, .output_scale = sign}, t, w);
+                stage const s = slope_at(path, {.predicts = kind, .output_scale = sign}, t, w);
                 CHECK(s.memory.x * state + s.memory.other * sign * output == Approx(want_slope).epsilon(1e-12));
             }
         // f x - (g^2 + w) / 2 score
@@ -180,21 +187,21 @@ TEST_CASE("a factor of epsilon above 1 sharpens; limits; what is refused")
 {
     // with normal data N(0, s^2) on a flow: score = -x / (alpha^2 s^2 + sigma^2); the scaled one is r times it
     double const t = 0.3, r = 2.0, v = 1.7;
-    stage const s = slope_call(rectified_flow{}, {.predicts = prediction::epsilon}, t, 0.5, r);
+    stage const s = slope_at(rectified_flow{}, {.predicts = prediction::epsilon}, t, 0.5, r);
     double const eps = 0.9, scaled = r * eps, x_0 = (v - t * scaled) / (1 - t);
     CHECK(s.memory.x * v + s.memory.other * eps == Approx(scaled - x_0 + 0.5 / (2 * t) * scaled).epsilon(1e-13));
 
     // a score prediction at the clean end of the VP SDE, where epsilon is not determined
-    stage const end = slope_call(vp_sde{}, {.predicts = prediction::score}, 0.0);
+    stage const end = slope_at(vp_sde{}, {.predicts = prediction::score}, 0.0);
     CHECK(end.memory.x == Approx(-0.05));
     CHECK(end.memory.other == Approx(-0.05));
     // a clipped x_0
-    stage const bounded = slope_call(
-        variance_exploding{}, {.predicts = prediction::x_0, .operation = {.what = x0_operation::kind::clip}}, 2.0);
+    stage const bounded = slope_at(variance_exploding{},
+                                   {.predicts = prediction::x_0, .operation = {.what = x0_operation::kind::clip}}, 2.0);
     CHECK(bounded.recall == pair_map{0.5, -0.5}); // (x - x_0) / sigma
-    CHECK(slope_call(rectified_flow{}, {.predicts = prediction::velocity}, 1.0).memory == pair_map{0.0, 1.0});
-    CHECK_THROWS_AS(slope_call(rectified_flow{}, {.predicts = prediction::epsilon}, 1.0), std::invalid_argument);
-    CHECK_THROWS_AS(slope_call(vp_sde{}, {.predicts = prediction::x_0}, 0.0), std::invalid_argument);
+    CHECK(slope_at(rectified_flow{}, {.predicts = prediction::velocity}, 1.0).memory == pair_map{0.0, 1.0});
+    CHECK_THROWS_AS(slope_at(rectified_flow{}, {.predicts = prediction::epsilon}, 1.0), std::invalid_argument);
+    CHECK_THROWS_AS(slope_at(vp_sde{}, {.predicts = prediction::x_0}, 0.0), std::invalid_argument);
     grid const g = even_grid(vp_sde{}, 1.0, 0.1, 3);
     CHECK_THROWS_AS(sde(vp_sde{}, g, {.diffusion = [](double) { return -1.0; }}), std::invalid_argument);
     CHECK_THROWS_AS(sde(vp_sde{}, g, {.method = {}}), std::invalid_argument);

@@ -116,6 +116,7 @@ TEST_CASE("the shipped vary_coeff corrector: NumPy's inverse of its matrix, one 
         CHECK(w[j] == Approx(want[j]).epsilon(1e-12));
     node_values const two = vary_shipped_weights(step, std::vector<double>{0.8, 0.0}, {});
     CHECK(two[0] == Approx(0.2504283224436296));
+    CHECK(vary_shipped_weights(step, std::vector<double>{0.0}, {}) == integral(step, std::vector<double>{0.0}));
 }
 
 TEST_CASE("as users write it, and the ends")

@@ -5,15 +5,6 @@
 #include <alphabar/process/prediction.hpp>
 #include <alphabar/schedule/paths.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <string_view>
-#include <type_traits>
-#include <vector>
-
 namespace alphabar {
 
 /// N network calls and N steps: call i at times[i] and levels[i], step i from levels[i] to levels[i + 1]; N + 1 levels.
@@ -49,8 +40,7 @@ concept table_path = noise_path<Path> && requires(Path const& path) {
 /// One step of a sampler: the network is called at `time` and level `from`, and the state goes to level `to`.
 struct grid_step {
     double time;
-    noise_level from;
-    noise_level to;
+    noise_level from, to;
 };
 
 /// The steps of a grid. A list of steps is more general: `to` need not be where the next step starts (software that

@@ -3,7 +3,6 @@
 // The header to include for a grid of your own.
 #pragma once
 
-#include <alphabar/core/double_double.hpp>
 #include <alphabar/grid/grid.hpp>
 
 #include <optional>

@@ -53,8 +53,8 @@ struct flow_options {
 };
 
 /// N calls at t = shift / (shift + (1 / x - 1)^power), x from 1 down in equal steps, then 0: Stable Diffusion 3, Flux,
-/// Wan, Qwen-Image, LTX. Every t is within 0.51 units in the last place of the exact value. A grid of one step is at
-/// t = 1, which no stretch moves.
+/// Wan, Qwen-Image, LTX. Every t is within 0.51 units in the last place of the exact value. One step is at t = 1,
+/// whatever the stretch.
 ///
 /// Throws std::invalid_argument unless N >= 1, shift and power are positive, last lies in (0, 1), terminal in [0, 1).
 /// Source: Esser et al. 2024, arXiv 2403.03206, (23); diffusers' stretch_shift_to_terminal.

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Grids spaced in the noise level: Karras, exponential, polyexponential, kl-optimal, VP, bong-tangent,
-// linear-quadratic, a list.
+// Grids spaced in the noise level: Karras, exponential, kl-optimal, VP, bong-tangent, linear-quadratic, beta, a list.
 #pragma once
 
 #include <alphabar/core/special.hpp>
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/schedule/continuous.hpp>
-
-#include <span>
 
 namespace alphabar {
 
@@ -46,8 +43,7 @@ struct polyexponential_options {
     sigma_range range{};
 };
 
-/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as sigma_grid does, and
-/// unless rho > 0.
+/// log sigma = log sigma_min + (1 - u)^rho log(sigma_max / sigma_min) (k-diffusion). Throws as karras_grid does.
 inline auto polyexponential_grid(std::size_t n, polyexponential_options const& o = {})
 {
     detail::require_positive(o.rho, "polyexponential_grid", "rho");
@@ -65,8 +61,7 @@ inline auto exponential_grid(std::size_t n, sigma_range const& range = {})
 }
 
 /// sigma = tan((1 - u) atan sigma_max + u atan sigma_min). Throws as sigma_grid does. The WebUI's form has N + 1 levels
-/// and ends at sigma_min: through_end and final_level::first. Source: Sabour et al. 2024 (Align Your Steps), arXiv
-/// 2404.14507, theorem 3.1.
+/// and ends at sigma_min: through_end and final_level::first. Sabour et al. 2024, arXiv 2404.14507, theorem 3.1.
 inline auto kl_optimal_grid(std::size_t n, sigma_range const& range = {})
 {
     auto const law = [](double_double low, double_double high, double_double u) {
@@ -193,8 +188,7 @@ inline std::span<double const> values_of(level_list which)
 struct list_options {
     /// the entry nearest to the position, as EDM takes levels of iDDPM; false: log-linear between
     bool nearest = false;
-    /// u = i / N, the last entry being replaced by 0 (Align Your Steps, diffusers, ComfyUI); false: at i / (N - 1), 0
-    /// behind the last entry (WebUI).
+    /// u = i / N, 0 for the last entry (Align Your Steps, diffusers, ComfyUI); false: i / (N - 1), then 0 (WebUI).
     bool through_end = true;
     /// The list is of times, which the path must have: linear between the entries, and 0 behind the last one.
     bool times = false;
@@ -210,6 +204,8 @@ inline auto list_grid(std::size_t n, std::vector<double> list, list_options cons
                 "it must be positive and below the one before it");
     require(std::isfinite(list[0]), "list_grid", "a level", list[0], "it must be finite");
     return [=, list = std::move(list)](noise_path auto const& path) -> grid {
+        require(o.times || list[0] <= 1.0 || !std::is_same_v<decltype(path), rectified_flow const&>, "list_grid",
+                "a level", list[0], "on rectified flow it is t, at most 1");
         auto const point = [&](double_double u) {
             double_double const at = u * static_cast<double>(list.size() - 1);
             auto const j = static_cast<std::size_t>(o.nearest ? std::nearbyint(at.high) : at.high);

@@ -5,10 +5,6 @@
 #include <alphabar/grid/ramp.hpp>
 #include <alphabar/schedule/rescale.hpp>
 
-#include <initializer_list>
-#include <string>
-#include <utility>
-
 namespace alphabar {
 
 /// How times of a table are rounded: exactly, in integers with halves to even, or as NumPy's arange, linspace and round
@@ -174,8 +170,8 @@ inline auto time_quadratic_grid(std::size_t n, sigma_range const& range = {.end 
     return time_grid(n, detail::through(range), law, "time_quadratic_grid");
 }
 
-/// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's smoothstep, which rounds the
-/// times). Throws as time_grid does.
+/// t = t_min + (t_max - t_min) s(1 - i / N), s(v) = v^2 (3 - 2 v) (stable-diffusion.cpp's, which rounds).
+/// Throws as time_grid does.
 inline auto smoothstep_grid(std::size_t n, sigma_range const& range = {})
 {
     auto const s = [](double_double v) { return v * v * (3.0 - scaled(v, 1)); };
@@ -267,8 +263,8 @@ inline auto times_grid(std::vector<double> times, final_level end = final_level:
     return detail::list_of(std::move(times), detail::coordinate::time, end, "times_grid");
 }
 
-/// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t, (1 - t) 1000 (models whose sigmas
-/// are inverted). The levels stay.
+/// The grid of `spec` with its times handed to the network as map(t): 1000 t, 1 - t (models with inverted sigmas). The
+/// levels stay.
 auto with_times(auto const& spec, auto const& map)
 {
     return [spec, map](noise_path auto const& path) -> grid {

@@ -7,8 +7,7 @@
 namespace alphabar {
 
 /// g = c + (w - 1) (D_orth + eta D_par) with D = c - u + momentum (the D of before), D <- D min(1, radius / |D|), D_par
-/// its part along c; `from_u`, diffusers' form: u + w (...). Predictions: c, u. A momentum asks for an average
-/// (`guide`).
+/// its part along c; `from_u`, diffusers' form: u + w (...). Predictions: c, u. With momentum see `guide`.
 ///
 /// eta = 1 alone is classifier_free. Source: Sadat, Hilliges & Weber 2024, arXiv 2410.02416, algorithm 1. diffusers'
 /// mixture, plain guidance in the first steps while the momentum already runs, is

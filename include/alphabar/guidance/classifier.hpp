@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Classifier guidance of a prediction of any kind. The form that moves the mean is condition_mean of
-// process/p_sample.hpp.
+// Classifier guidance of a prediction of any kind; condition_mean of process/p_sample.hpp moves the mean.
 #pragma once
 
 #include <alphabar/guidance/guide.hpp>
@@ -14,8 +13,7 @@ namespace alphabar {
 /// mean is then q_posterior's. Source: Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2.
 ///
 /// Shapes: all [batch, ...]; times: one number, or one a sample; `out` may be an input. Throws std::invalid_argument,
-/// before anything is written, where epsilon does not determine the prediction (alpha = 0), and for bad times, shapes
-/// or scales.
+/// before anything is written, where epsilon does not give the prediction (alpha = 0), for bad times, shapes, scales.
 template <noise_path Path, class Times, tensor F, tensor Gradient, class Out>
 void classifier_guide(Path const& path, prediction kind, per_sample const& scale, Times const& times, F const& output,
                       Gradient const& gradient, Out&& out)
@@ -25,7 +23,8 @@ void classifier_guide(Path const& path, prediction kind, per_sample const& scale
     for (noise_level const& level : levels_at(path, times, at.batch, "classifier_guide")) {
         double const factor =
             convert_prediction(prediction::epsilon, kind, level).other * level.sigma * scale(at, "classifier_guide");
-        require(std::isfinite(factor), "classifier_guide", "the prediction", name_of(kind), "it has no epsilon here");
+        require(std::isfinite(factor), "classifier_guide", "the prediction", name_of(kind),
+                "epsilon does not determine it here");
         formulas.emplace_back(pair_map{1.0, -factor});
         ++at.row;
     }

@@ -13,8 +13,7 @@ struct classifier_free {
     combination<1> weights(guidance_point const& p) const { return {1.0, {scale(p, "classifier_free") - 1}}; }
 };
 
-/// bad + w (good - bad) of a network and a worse one. Predictions: good, bad. Source: Karras et al. 2024, arXiv
-/// 2406.02507.
+/// bad + w (good - bad) of a network and a worse one. Predictions: good, bad. Karras et al. 2024, arXiv 2406.02507.
 using autoguidance = classifier_free;
 
 /// g = a u + w (c - a u), a = <c, u> / (<u, u> + 1e-8): a u is the multiple of u closest to c. 0 in the first

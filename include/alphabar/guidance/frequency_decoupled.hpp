@@ -6,14 +6,12 @@
 #include <alphabar/core/pyramid.hpp>
 #include <alphabar/guidance/adaptive_projected.hpp>
 #include <alphabar/guidance/classifier_free.hpp>
-#include <alphabar/guidance/guide.hpp>
 #include <alphabar/guidance/interval.hpp>
 #include <alphabar/guidance/rescale.hpp>
 
 namespace alphabar {
 
-/// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (outside
-/// them c).
+/// Guidance of one level: a scale, what is kept of the difference along c, phi of `rescaled`, and the steps (else c).
 struct frequency_level {
     per_sample scale = 5.0;
     double parallel = 1.0;
@@ -22,12 +20,11 @@ struct frequency_level {
 };
 
 /// Guides the levels of laplacian_pyramid of c and u, the finest first, each by `adaptive_projected` without a radius,
-/// and puts the image together again. Predictions: c, u [batch, channels, height, width], row-major. Source: Sadat et
-/// al. 2025, arXiv 2506.19713.
+/// and adds them up. Predictions: c, u [batch, channels, height, width], row-major. Sadat et al. 2025, arXiv
+/// 2506.19713.
 ///
 /// Rescaling acts on the result with the finest level's phi, or without `rescale_image` on every level. Allocates the
-/// pyramids. Throws std::invalid_argument without levels, where 2^(levels - 1) does not divide height and width, and as
-/// `guide` does.
+/// pyramids. Throws std::invalid_argument unless 2^(levels - 1) divides height and width, and as `guide` does.
 struct frequency_decoupled {
     std::vector<frequency_level> levels;
     bool rescale_image = true;

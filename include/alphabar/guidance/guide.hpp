@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Guidance: several predictions become one. A rule gives the weights, where it needs them by inner products of the
-// predictions.
+// Guidance: several predictions become one. A rule gives the weights, by inner products where it needs them.
 #pragma once
 
 #include <alphabar/core/combine.hpp>
-#include <alphabar/core/error.hpp>
 #include <alphabar/core/per_sample.hpp>
-#include <alphabar/core/tensor.hpp>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <concepts>
-#include <cstddef>
-#include <limits>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace alphabar {
 
@@ -134,12 +120,12 @@ void guide_in(combination_work& work, Rule const& rule, guidance_point at, std::
 ///
 /// One pass over memory, two where the rule reads inner products. Predictions are of one kind, and x_0 is not clipped
 /// yet. Shapes: all [batch, ...]; `out` may be one of them; the same bits for any number of threads. Throws
-/// std::invalid_argument, before anything is written, where shapes differ, a scale is not finite or not one a sample,
-/// and as the rule says.
+/// std::invalid_argument, before a write, where shapes differ, a scale is not finite or not one a sample, and as rules
+/// say.
 ///
 /// A rule with momentum takes out = std::tie(out, average): `average`, of out's shape and type, belongs to one run, is
-/// 0 at its start and becomes c - u + momentum average, in the same passes; in a call where u does not count (a scale
-/// of 1, outside a window) it stays.
+/// 0 at its start and becomes c - u + momentum average, in the same passes; where u does not count (scale 1, outside a
+/// window) it stays.
 template <class Rule, class Out, tensor... P>
 void guide(Rule const& rule, guidance_point const& at, Out&& out, P const&... predictions)
 {

@@ -20,8 +20,7 @@ struct step_window {
     }
 };
 
-/// The noise levels low < sigma / alpha <= high of a path that outlives it. Source: Kynkaanniemi et al. 2024, arXiv
-/// 2404.07724, (4).
+/// Levels low < sigma / alpha <= high of a path that outlives it. Kynkaanniemi et al. 2024, arXiv 2404.07724, (4).
 template <noise_path Path>
 struct level_window {
     Path const* path;

@@ -5,14 +5,12 @@
 #include <alphabar/core/error.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <vector>
 
 namespace alphabar {
 
-/// From `low` at the first of n frames to `high` at the last. Source: Blattmann et al. 2023 (Stable Video Diffusion),
-/// arXiv 2311.15127.
+/// From `low` at the first of n frames to `high` at the last. Source: Blattmann et al. 2023, arXiv 2311.15127.
 inline std::vector<double> linear_frame_scales(std::size_t n, double low, double high)
 {
     std::vector<double> scales(n, low);
@@ -21,8 +19,7 @@ inline std::vector<double> linear_frame_scales(std::size_t n, double low, double
     return scales;
 }
 
-/// From `low` up to `high` and down again in each `period` > 0 of the video. Source: Voleti et al. 2024 (SV3D), arXiv
-/// 2403.12008.
+/// From `low` up to `high` and down again in each `period` > 0 of the video. Voleti et al. 2024, arXiv 2403.12008.
 inline std::vector<double> triangle_frame_scales(std::size_t n, double low, double high, double period = 1.0)
 {
     require(period > 0, "triangle_frame_scales", "period", period, "it must be positive");

@@ -2,7 +2,6 @@
 // Guidance by given weights of any number of predictions: several conditions, and perturbed networks.
 #pragma once
 
-#include <alphabar/guidance/guide.hpp>
 #include <alphabar/guidance/interval.hpp>
 
 namespace alphabar {
@@ -12,8 +11,8 @@ struct weighted_term {
     step_window window{};
 };
 
-/// g = p_0 + sum_k w_k (p_0 - p_k), each term in its window of steps. Predictions: p_0, ..., p_K; one whose term is 0
-/// is not called by `guided`.
+/// g = p_0 + sum_k w_k (p_0 - p_k), each term in its window of steps. Predictions: p_0, ..., p_K; `guided` skips one of
+/// weight 0.
 template <std::size_t K>
 struct weighted {
     weighted_term terms[K];
@@ -37,8 +36,8 @@ inline weighted<2> two_condition(per_sample const& scale = 7.5, per_sample const
 }
 
 /// g = u + sum_k w_k (c_k - u); a negative w_k moves away from condition k. Predictions: u, c_1, ..., c_N. With N = 1
-/// and two sets of conditions as u and c_1, Composer's. Source: Liu et al. 2022, arXiv 2206.01714, (11); Huang et al.
-/// 2023, arXiv 2302.09778, 2.2.
+/// and two sets of conditions Composer's. Source: Liu et al. 2022, arXiv 2206.01714, (11); Huang et al. 2023, arXiv
+/// 2302.09778, 2.2.
 template <std::convertible_to<per_sample>... Scale>
 weighted<sizeof...(Scale)> compositional(Scale const&... scales)
 {
@@ -61,8 +60,8 @@ inline weighted<2> perturbed(per_sample const& scale = 7.5, per_sample const& pe
 inline double adaptive_perturbed_scale(double s, double a, double t) { return std::max(s - a * (1000 - t), 0.0); }
 
 /// g = c + (w - 1) (c - u) + s (c - p) + (v - 1) (c - q), p without some of the spatio-temporal attention (Hyung et al.
-/// 2024, arXiv 2411.18664), q without the other modality. Predictions: c, u, p, q. Source: HaCohen et al. 2026 (LTX-2),
-/// arXiv 2601.03233.
+/// 2024, arXiv 2411.18664), q without the other modality. Predictions: c, u, p, q. HaCohen et al. 2026, arXiv
+/// 2601.03233.
 inline weighted<3> multimodal(per_sample const& scale = 1.0, per_sample const& perturbed_scale = 0.0,
                               per_sample const& modality_scale = 1.0)
 {

@@ -14,7 +14,6 @@
 #include <alphabar/sampler/consistency.hpp>
 #include <alphabar/sampler/ddim.hpp>
 #include <alphabar/sampler/ddpm.hpp>
-#include <alphabar/sampler/distilled.hpp>
 #include <alphabar/sampler/dpm_multistep.hpp>
 #include <alphabar/sampler/er_sde.hpp>
 #include <alphabar/sampler/euler.hpp>
@@ -212,22 +211,6 @@ grid on_whole_table(Path const& path, grid g)
     return g;
 }
 
-/// The WebUI's LCM: as lcm_sampler, but what the boundary condition adds is x / alpha, not x.
-inline plan named_lcm(grid const& g, name_options const& o)
-{
-    auto const [a, s] = g.levels.front();
-    require(std::abs(std::hypot(a, s) - 1.0) < 1e-6, "named_plan", "alpha^2 + sigma^2 of the WebUI's LCM",
-            a * a + s * s, "it must be 1: on other paths ask for `consistency`");
-    network_form const network = settled(o.network, g.usual);
-    plan p = consistency(g, {.network = network});
-    for (std::size_t i = 0; i < g.steps(); ++i) {
-        double const u = 10.0 * g.times[i], root = std::hypot(u, 0.5), skip = 0.5 / root, alpha = g.levels[i + 1].alpha;
-        p.stages[i].x +=
-            (alpha * skip * skip / g.levels[i].alpha) * slots::x + (alpha * (u / root - 1.0)) * slots::m(0);
-    }
-    return p;
-}
-
 /// Throws std::invalid_argument where an eta is given to a sampler that has none, or is below 0.
 template <noise_path Path>
 void check_eta(named_solver<Path> const& solver, name_options const& o)
@@ -275,6 +258,8 @@ inline sigma_range rounding(sigma_range range, bool round)
 template <noise_path Path>
 plan named_dpm_fast(Path const& path, grid const& g, name_options const& o)
 {
+    require(g.levels[g.steps() - 1].alpha > 0.0, "named_plan", "the number of steps", g.steps(),
+            "DPM fast needs 2 where the grid starts at alpha = 0");
     std::vector<runge_kutta_method> const methods = fast_methods(g.steps());
     sigma_range const range{sigma_of(path, g.levels[g.steps() - 1]), sigma_of(path, g.levels[0])};
     return runge_kutta(path, unscaled_end(exponential_grid(methods.size(), through(range, final_level::first))),
@@ -403,7 +388,7 @@ std::vector<named_schedule<Path>> const& named_schedules()
 template <noise_path Path>
 std::vector<named_solver<Path>> const& named_solvers()
 {
-    using detail::comfyui_2m, detail::comfyui_res, detail::named_dpm_fast, detail::named_lcm, detail::named_restart,
+    using detail::comfyui_2m, detail::comfyui_res, detail::named_dpm_fast, detail::named_restart,
         detail::named_sa_solver;
     constexpr auto webui = static_cast<unsigned>(software::webui) | static_cast<unsigned>(software::forge),
                    comfyui = static_cast<unsigned>(software::comfyui);
@@ -526,7 +511,7 @@ std::vector<named_solver<Path>> const& named_solvers()
          true,
          {},
          webui},
-        {"LCM", ALPHABAR_PLAN(named_lcm(make_grid(path, g), o)), "Uniform", 0, false,
+        {"LCM", ALPHABAR_PLAN(lcm_sampler(path, g, {.network = o.network, .unscaled_skip = true})), "Uniform", 0, false,
          "schedules act on every 20th time of the table", webui},
         {"LCM|lcm", ALPHABAR_PLAN(consistency(path, g, {.network = o.network, .noise_scale = o.noise_scale}))},
     };
@@ -732,7 +717,8 @@ grid named_plan_grid(std::string_view name, Path const& path, std::size_t n, nam
                       : found.schedule ? *found.schedule
                                        : names::schedule_named(found.solver->schedule, o.from);
     if constexpr (table_path<Path>)
-        if (found.solver->call.starts_with("named_lcm")) // its schedules act on a table of its own
+        // its schedules act on a table of its own
+        if (found.solver->call.find("unscaled_skip") != std::string_view::npos)
             return detail::on_whole_table(
                 path, detail::name_lookup<gaussian_diffusion>::schedule_named(detail::names_of(row.names)[0], o.from)
                           .make(detail::lcm_table(path), n, o));

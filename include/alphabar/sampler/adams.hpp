@@ -12,16 +12,15 @@ using step_weights = node_values (*)(transition const& step, std::span<double co
 
 struct adams_options {
     std::vector<unsigned> predictor{}; ///< [i]: how many memories the step i -> i + 1 uses; at least 1
-    std::vector<unsigned> corrector{}; ///< [i]: how many the corrected step i - 1 -> i uses, the
-                                       ///< new one included; 0 or none: no correction
+    std::vector<unsigned>
+        corrector{}; ///< [i]: how many the corrected step i - 1 -> i uses, with the new one; 0 or empty: none
     memory_form form = memory_form::x_0;
     std::vector<double> tau{}; ///< [i]: stochasticity of the step i -> i + 1; none: 0, the ODE
     double eta = 0.0; ///< of ancestral steps, without tau. Memories are then as far apart as the steps down are long
     moment_rule rule{};
-    double noise_scale = 1.0;        ///< factor of every z
-    bool split = false;              ///< a corrected stage becomes two, the second without a call: the corrected
-                                     ///< state is an x
-    bool pece = false;               ///< the second calls, and its memory takes the place of the first one's
+    double noise_scale = 1.0; ///< factor of every z
+    bool split = false;       ///< a corrected stage becomes two, the second without a call: the corrected state is an x
+    bool pece = false;        ///< the second calls, and its memory takes the place of the first one's
     step_weights predict = integral; ///< the predictor's weights
     step_weights correct = integral; ///< the corrector's weights
 };

@@ -2,7 +2,6 @@
 // DPM-Solver 12 and 23 with adaptive steps, for each sample its own or one for the batch.
 #pragma once
 
-#include <alphabar/core/aligned.hpp>
 #include <alphabar/core/reduce.hpp>
 #include <alphabar/core/step_control.hpp>
 #include <alphabar/core/transform.hpp>
@@ -11,13 +10,9 @@
 #include <alphabar/sampler/sample.hpp>
 #include <alphabar/sampler/singlestep.hpp>
 
-#include <numeric>
-#include <type_traits>
-
 namespace alphabar {
 
-/// The size E of an error e of a sample, elementwise |high - low| / max(atol, rtol max(|low|, |low of the step
-/// before|)).
+/// The size E of an error e, elementwise |high - low| / max(atol, rtol max(|low|, |low of the step before|)).
 ///
 ///     per_sample  its root mean square: every sample has steps of its own, whatever else is in the batch
 ///     batch       that of the whole batch: one step for all (k-diffusion)
@@ -95,8 +90,7 @@ struct chosen {
 
 /// x, at the noise of sigma_max, becomes a sample at sigma_min by DPM-Solver 12 or 23 with steps that keep the error
 /// small. `network` is called as in `sample`; with per_sample it takes a time for each sample. A sample's result does
-/// not depend on its batch then. on_try(states) sees how it stands after every try; returned is how it stands at the
-/// end. x is in host memory.
+/// not depend on its batch then. on_try(states) sees every try; the last states are returned. x is in host memory.
 ///
 /// Throws std::invalid_argument for a bad option, where the error is not finite or a step becomes too small, and as
 /// `sample` does. Source: Lu et al. 2022, arXiv 2206.00927, appendix C; k-diffusion, sample_dpm_adaptive.
@@ -130,7 +124,7 @@ std::vector<adaptive_state> adaptive(Path const& path, X&& x, Noise noise, Netwo
         return detail::make_view<std::remove_cvref_t<X>>(memory.data() + k * s.size(), s, traits_of<X>::space(x));
     };
     view_type now = view(0), before = view(1), high = view(2), low = view(3);
-    auto const copy = [](auto const& from, auto&& to) { transform(detail::chosen{false}, to, from, from); };
+    auto const copy = [](auto const& from, auto&& to) { transform(detail::identity{}, to, from); };
     copy(x, now);
     copy(x, before);
 

@@ -71,8 +71,7 @@ inline stage ancestral_stage(network_form const& network, grid_step const& step,
     return now;
 }
 
-/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. Throws std::invalid_argument unless eta
-/// >= 0, and as they do.
+/// One step of DDIM: `ancestral_stage` with the split of `make_ancestral_step`. Throws as they do, and unless eta >= 0.
 inline stage ddim_stage(network_form const& network, grid_step const& step, ddim_options const& o = {})
 {
     require(o.eta >= 0.0 && std::isfinite(o.eta), "ddim", "eta", o.eta, "it must not be negative");

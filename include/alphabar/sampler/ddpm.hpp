@@ -48,13 +48,11 @@ inline constexpr solver_function ddpm("ddpm", [](std::vector<grid_step> const& s
         double const variance = std::max(q.variance, 1e-20), ratio = step.from.sigma / step.to.sigma;
         double const beta = step.to.sigma > 0.0 ? q.variance * ratio * ratio : step.from.sigma * step.from.sigma;
         now.x += (fixed ? std::sqrt(o.variance == kind::fixed_small ? variance : beta) : 1.0) * z;
-        if (o.variance == kind::learned)
-            now.spread = noise_spread{.what = noise_spread::kind::variance};
-        if (o.variance == kind::learned_log)
-            now.spread = noise_spread{.what = noise_spread::kind::log_variance};
+        using spread = noise_spread::kind;
         if (o.variance == kind::learned_range)
-            now.spread = noise_spread{
-                .what = noise_spread::kind::range, .log_min = std::log(variance), .log_max = std::log(beta)};
+            now.spread = noise_spread{spread::range, std::log(variance), std::log(beta)};
+        else if (!fixed)
+            now.spread = noise_spread{o.variance == kind::learned ? spread::variance : spread::log_variance};
         return now;
     });
 });

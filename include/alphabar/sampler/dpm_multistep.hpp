@@ -28,8 +28,9 @@ struct dpm_options {
     }
 };
 
-/// The rule of order 3 that diffusers, DPM-Solver's authors and k-diffusion ship: half the curvature, and so order 2.
-inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment_rule::three_nodes::half_curvature};
+/// The rules of order 3 that diffusers and DPM-Solver's authors, and k-diffusion ship: half the curvature, so order 2.
+inline constexpr moment_rule shipped_3m{moment_rule::two_nodes::midpoint, moment_rule::three_nodes::half_curvature},
+    shipped_3m_sde{moment_rule::two_nodes::exact, moment_rule::three_nodes::half_curvature};
 
 /// The general multistep DPM-Solver, DPM-Solver++ of order 2 unless asked otherwise. A step to sigma = 0 has order 1.
 ///
@@ -83,14 +84,11 @@ inline constexpr dpm_named dpmpp_3m_sde{{.order = 3, .eta = 1.0}};
 /// DPM-Solver++(3M) as diffusers and its authors ship it, of order 2.
 inline constexpr dpm_named dpmpp_3m_shipped{{.order = 3, .rule = shipped_3m, .corrected_start = false}};
 /// SDE-DPM-Solver++(3M) as k-diffusion ships it, of order 2 in its drift.
-inline constexpr dpm_named dpmpp_3m_sde_shipped{{.order = 3,
-                                                 .eta = 1.0,
-                                                 .rule = moment_rule{.three = moment_rule::three_nodes::half_curvature},
-                                                 .corrected_start = false}};
+inline constexpr dpm_named dpmpp_3m_sde_shipped{
+    {.order = 3, .eta = 1.0, .rule = shipped_3m_sde, .corrected_start = false}};
 /// DEIS in log rho, order 1 to 3: epsilon is a polynomial in log(sigma / alpha) = -lambda, so it is exponential
 /// Adams-Bashforth on epsilon. With its published start order 3 is of order 2; set corrected_start for 3. A step to
-/// sigma = 0 or from alpha = 0 has order 1. Throws as `dpm_multistep` does. Source: Zhang & Chen 2023, arXiv
-/// 2204.13902, (13) to (15).
+/// sigma = 0 or from alpha = 0 has order 1. Source: Zhang & Chen 2023, arXiv 2204.13902, (13) to (15).
 inline constexpr dpm_named deis{
     {.order = 3, .form = memory_form::epsilon, .rule = moment_rule{}, .corrected_start = false}};
 

@@ -15,8 +15,7 @@ struct er_sde_options {
     bool shipped = false; ///< integrals as sums of 200 points, and the second difference of order 3 as if at rho
 };
 
-/// ER-SDE-Solver of order 1 to 3. With r = phi(rho') / phi(rho) and x_0 the polynomial in rho through the last `order`
-/// calls,
+/// ER-SDE-Solver of order 1 to 3. With r = phi(rho') / phi(rho) and x_0 a polynomial in rho of the last `order` calls,
 ///
 ///     x' = (alpha' / alpha) r x + alpha' phi(rho') integral_rho'^rho phi'(v) / phi(v)^2 x_0(v) dv
 ///        + alpha' sqrt(rho'^2 - r^2 rho^2) z

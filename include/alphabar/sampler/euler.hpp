@@ -4,8 +4,6 @@
 
 #include <alphabar/sampler/ddim.hpp>
 
-#include <numbers>
-
 namespace alphabar {
 
 /// Churn: before a call the noise ratio sigma / alpha is raised by the factor 1 + gamma, gamma = min(amount / N,
@@ -56,8 +54,8 @@ struct euler_options {
 };
 
 /// Euler's method: x' = x + (sigma' - sigma) (x - x_0) / sigma where alpha = 1, x' = x + (t' - t) F on rectified flow;
-/// on every path it is DDIM of eta = 0 (Song et al. 2021, (14)). Churn needs the path. Throws as `ddim` and
-/// `churned_steps` do.
+/// on every path DDIM of eta = 0 (Song et al. 2021, (14)). Churn needs the path. Throws as `ddim` and `churned_steps`
+/// do.
 inline constexpr solver_function euler("euler", [](grid_on_path const& g, euler_options const& o) {
     using namespace slots;
     std::vector<churned_step> const steps = churned_steps(g.path, g, o.churn, "euler");

@@ -2,17 +2,9 @@
 // The one formula behind every exponential solver: transition, moments, and the rules by which solvers differ.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/core/quadrature.hpp>
 #include <alphabar/core/special.hpp>
 #include <alphabar/schedule/noise_level.hpp>
-
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <utility>
 
 namespace alphabar {
 
@@ -62,12 +54,7 @@ inline memory_form form_from(noise_level level, memory_form form)
 /// k-diffusion's eta is tau^2. Source: Xue et al. 2023 (SA-Solver), arXiv 2309.05019, (11) and
 /// (13); for tau = 0 Lu et al. 2022, arXiv 2211.01095, (8).
 struct transition {
-    double a;
-    double b;
-    double c;
-    double K;
-    double h;
-    double shift;
+    double a, b, c, K, h, shift;
 };
 
 /// The transition between two levels. At the ends of the path h is infinite and a, b, c are limits: to sigma = 0, from
@@ -130,18 +117,14 @@ inline node_values moments(transition const& step, std::size_t count)
 ///
 /// Two nodes:
 ///
-///     midpoint   I_1 = h/2 I_0   DPM-Solver(++) "midpoint" (arXiv 2206.00927, 2211.01095) and
-///                                UniPC's B_2 (2302.04867)
-///     flat       I_1 = h^2/2     the kernel replaced by 1: UniPC's B_1, and SA-Solver of order 2
-///                                as it is shipped
+///     midpoint   I_1 = h/2 I_0   DPM-Solver(++) "midpoint" (arXiv 2206.00927, 2211.01095), UniPC's B_2 (2302.04867)
+///     flat       I_1 = h^2/2     the kernel replaced by 1: UniPC's B_1, and SA-Solver of order 2 as it is shipped
 ///
 /// Three nodes:
 ///
-///     half_curvature  I_2 / 2           DPM-Solver(++) 3M of diffusers and of its authors,
-///                                       k-diffusion's 3m_sde: order 2, not 3
-///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, with -1/2 where +1/2
-///                                       is right: order 1 at best; its weights do not vanish
-///                                       with h, so that it may diverge on fine grids
+///     half_curvature  I_2 / 2           3M of diffusers, DPM-Solver's authors and k-diffusion (SDE): order 2, not 3
+///     wrong_constant  I_2 / 2 - h^2/K   diffusers' sde-dpmsolver++ of order 3, -1/2 in place of +1/2: order 1 at best;
+///                                       its weights do not vanish with h: it may diverge on fine grids
 ///     wrong_constant_singlestep  I_2 - 2 h^2/K   the same in its singlestep class
 struct moment_rule {
     enum class two_nodes : std::uint8_t { exact, midpoint, flat };

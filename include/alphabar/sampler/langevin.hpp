@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Score-based sampling: the reverse-diffusion predictor and Langevin correctors.
+// Score-based sampling (Song et al. 2021, arXiv 2011.13456): the reverse-diffusion predictor, Langevin correctors.
 #pragma once
 
 #include <alphabar/sampler/ddim.hpp>
 
 namespace alphabar {
 
-/// A stage that calls the network at `level` and remembers the score, -epsilon / sigma: x' = keep x + gain m(0) + noise
-/// z.
+/// A stage that calls the network and remembers the score, -epsilon / sigma: x' = keep x + gain m(0) + noise z.
 inline stage score_stage(network_form const& network, double time, noise_level level, double keep, double gain,
                          double noise)
 {
@@ -20,8 +19,7 @@ inline stage score_stage(network_form const& network, double time, noise_level l
     return s;
 }
 
-/// A forward step x -> keep x + add z turned round: x' = (2 - keep) x + add^2 score + add z. Source: Song et al. 2021,
-/// arXiv 2011.13456, (46).
+/// A forward step x -> keep x + add z turned round: x' = (2 - keep) x + add^2 score + add z. Ibid., (46).
 inline stage reverse_diffusion_stage(network_form const& network, double time, noise_level level, stage::churn_map step,
                                      bool noisy = true)
 {
@@ -49,8 +47,7 @@ inline stage langevin_stage(network_form const& network, double time, noise_leve
     return s;
 }
 
-/// What goes from level to level: reverse diffusion, the ancestral step (DDIM with eta = 1), or nothing but the
-/// corrector.
+/// What goes from level to level: reverse diffusion, the ancestral step (DDIM, eta = 1), or nothing.
 enum class score_predictor : std::uint8_t { none, reverse_diffusion, ancestral };
 
 struct predictor_corrector_options {
@@ -61,8 +58,7 @@ struct predictor_corrector_options {
 };
 
 /// Song's predictor-corrector sampler on any path: at each level `corrector.steps` steps of Langevin dynamics, then the
-/// predictor to the next one. Throws as `network_call` and `check` do. Source: Song et al. 2021, arXiv 2011.13456,
-/// algorithm 1.
+/// predictor to the next one. Throws as `network_call` and `check` do. Ibid., algorithm 1.
 inline constexpr solver_function predictor_corrector("predictor_corrector", [](grid const& g,
                                                                                predictor_corrector_options const& o) {
     require(o.predictor != score_predictor::none || o.corrector.steps > 0, "predictor_corrector", "corrector.steps",

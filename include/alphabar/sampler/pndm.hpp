@@ -30,9 +30,7 @@ inline pair_map output_step(network_form const& network, noise_level from, noise
 /// One call of PNDM: the network at `time` and level `at`; then the state of level `from` goes to level `to`.
 struct pndm_call {
     double time;
-    noise_level at;
-    noise_level from;
-    noise_level to;
+    noise_level at, from, to;
 };
 
 /// PNDM along these calls, the first `prk_calls` of which are steps of four calls. With the transfer T(x, F) of
@@ -131,9 +129,8 @@ inline constexpr solver_function lms("lms", [](grid const& g, multistep_options 
     return adams(g, o.network, a);
 });
 
-/// iPNDM: the same by the weights for equal steps, whatever the steps are; of order 2 at most, too. Throws
-/// std::invalid_argument unless order is 1 to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902,
-/// section 3.
+/// iPNDM: the same by the weights for equal steps, whatever the steps are; of order 2 at most, too. Throws unless order
+/// is 1 to 4, and as `adams` does. Source: Zhang & Chen 2023, arXiv 2204.13902, section 3.
 inline constexpr solver_function ipndm("ipndm", [](grid const& g, multistep_options const& given) {
     multistep_options o = given;
     require(o.order >= 1 && o.order <= 4, "ipndm", "order", o.order, "it must lie in [1, 4]");

@@ -46,8 +46,8 @@ struct repaint_options {
 
 /// RePaint along these moves. A move to less noise calls the network, and takes DDIM's row where the mask is 0 and the
 /// known data at the new level, alpha' d + sigma' z, where it is 1; a move to more noise is the forward process,
-/// without a call. Data and mask are `sample`'s. Throws as `ddim_stage` does. Source: Lugmayr et al. 2022, arXiv
-/// 2201.09865, algorithm 1.
+/// without a call. Data and mask are `sample`'s. Throws as `ddim_stage` does. Lugmayr et al. 2022, arXiv 2201.09865,
+/// algorithm 1.
 inline plan repaint_along(std::vector<grid_step> const& moves, repaint_options const& o = {})
 {
     using namespace slots;

@@ -25,8 +25,7 @@ struct restart_options {
 };
 
 /// Restart sampling: Heun's method on a grid, or another one, with these intervals in it. Throws std::invalid_argument
-/// unless each goes up, and as `runge_kutta_along` and `churned_steps` do. Source: Xu et al. 2023, arXiv 2306.14878,
-/// algorithm 1.
+/// unless each goes up, and as `runge_kutta_along`, `churned_steps` do. Xu et al. 2023, arXiv 2306.14878, algorithm 1.
 template <noise_path Path, grid_for<Path> Spec>
 plan restart(Path const& path, Spec const& spec, std::vector<restart_interval> const& intervals,
              restart_options const& o = {})

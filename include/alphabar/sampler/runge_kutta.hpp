@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runge-Kutta methods, exponential and classical: the calls inside a step and what the memory is taken to be between
-// them.
+// Runge-Kutta methods, exponential and classical: the calls inside a step, and the memory between them.
 #pragma once
 
 #include <alphabar/sampler/euler.hpp>
@@ -92,8 +91,7 @@ inline std::vector<std::size_t> fast_counts(std::size_t calls)
         counts.back() = 2, counts.push_back(1);
     return counts;
 }
-/// The methods of its steps, for a grid of as many: runge_kutta(path, grid, {.methods = fast_methods(20), .form =
-/// epsilon}).
+/// The methods of its steps: runge_kutta(path, a grid of as many, {.methods = fast_methods(20), .form = epsilon}).
 inline std::vector<runge_kutta_method> fast_methods(std::size_t calls)
 {
     std::vector<runge_kutta_method> methods;
@@ -133,8 +131,8 @@ inline double ratio_between(noise_level s, noise_level t, memory_form form, doub
 /// A Runge-Kutta method on these steps, which begin at the first level of `g`; the calls inside a step lie on the path.
 /// A step from or to an end of the path has one call, unless the form is velocity (or rho, from sigma = 0); in time
 /// only one to sigma = 0 has. With eta > 0 each step goes down below its level, and noise is added there. With tau > 0
-/// the steps are the SDE's: dpm_2s and dpm_3s with tau = 1 are SEEDS-2 and SEEDS-3, Gonzalez et al. 2023, arXiv
-/// 2305.14267, as ComfyUI has them.
+/// the steps are the SDE's: with tau = 1 dpm_2s and dpm_3s are SEEDS-2 and 3, Gonzalez et al. 2023, arXiv 2305.14267,
+/// as in ComfyUI.
 ///
 /// Throws std::invalid_argument where methods are not one, nor one a step, unless eta >= 0 and tau >= 0, in time where
 /// the path does not know its slope, where a call lies inside a step and there is no path, and as `singlestep` does.

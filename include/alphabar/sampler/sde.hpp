@@ -5,7 +5,6 @@
 #include <alphabar/sampler/runge_kutta.hpp>
 
 #include <iterator>
-#include <numbers>
 
 namespace alphabar {
 
@@ -25,8 +24,7 @@ struct sde_options {
     sde_end end = sde_end::denoise;
 };
 
-/// g^2 of the path's forward SDE, dx = f x dt + g dW, f = alpha' / alpha: 2 sigma (sigma' - f sigma), or the path's
-/// own.
+/// g^2 of the path's forward SDE, dx = f x dt + g dW, f = alpha' / alpha: 2 sigma (sigma' - f sigma); or the path's.
 template <sloped_path Path>
 double squared_diffusion(Path const& path, double t)
 {
@@ -73,13 +71,6 @@ slope_terms slope_terms_at(Path const& path, double t, double w = 0.0, double ep
 {
     path_slope const slope = path.slope(t);
     return {slope, w, std::isfinite(slope.sigma) ? 0.0 : squared_diffusion(path, t), epsilon_scale};
-}
-
-/// `slope_call` at time t of a path.
-template <sloped_path Path>
-stage slope_call(Path const& path, network_form const& network, double t, double w = 0.0, double epsilon_scale = 1.0)
-{
-    return slope_call(network, t, path.level(t), slope_terms_at(path, t, w, epsilon_scale));
 }
 
 /// The stages of one step from t to t + h: x' = x + h slope by the Runge-Kutta method, and noise of variance w(t) |h|,

@@ -7,8 +7,7 @@
 namespace alphabar {
 
 /// The coefficients of a step's memories in a row: `row` leads from the start of the step to where the row goes,
-/// `nodes` are the positions of the step's calls from its start, the newest first and the start, 0, last; `last`: the
-/// row ends the step.
+/// `nodes` are the positions of the step's calls from its start, the newest first; `last`: the row ends the step.
 using stage_weights = std::function<node_values(transition const& row, std::span<double const> nodes, bool last)>;
 
 /// The weights of the polynomial through all the memories.
@@ -44,8 +43,7 @@ struct singlestep_options {
     double noise_scale = 1.0;
 };
 
-/// The stages of the general singlestep method. With (1) of exponential.hpp from the start s of the step to `to`, after
-/// each call
+/// The stages of the general singlestep method. By (1) of exponential.hpp from the step's start s, after each call
 ///
 ///     x' = a x_s + sum_j w_j m(j) + (c + noise) z
 ///
@@ -114,8 +112,7 @@ struct dpm_rule {
 
 /// The calls of a grid as steps of 1, 2, ..., order calls: which memory each is of its step, counted from 1. What is
 /// left over at the end is a step of fewer; the last call is a step of its own where the grid ends at an end of the
-/// path and, with `lower_final` (diffusers), where nothing is left over. Source: Lu et al. 2022, arXiv 2206.00927,
-/// section 3.4.
+/// path and, with `lower_final` (diffusers), where nothing is left over. Lu et al. 2022, arXiv 2206.00927, section 3.4.
 inline std::vector<unsigned> singlestep_orders(grid const& g, unsigned order, bool lower_final = false)
 {
     check(g, "singlestep_orders");
@@ -136,7 +133,6 @@ struct dpm_singlestep_options {
     double eta = 0.0;                    ///< tau^2: 0 the ODE, 1 the reverse SDE
     dpm_rule rule{};
     std::vector<unsigned> orders{}; ///< in place of singlestep_orders
-    bool lower_order_final = false; ///< see singlestep_orders
     double noise_scale = 1.0;
 };
 
@@ -147,8 +143,7 @@ struct dpm_singlestep_options {
 /// 2022, arXiv 2206.00927, algorithms 1 and 2, and 2211.01095, algorithm 1.
 inline constexpr solver_function dpm_singlestep("dpm_singlestep", [](grid const& g, dpm_singlestep_options const& o) {
     require(o.eta >= 0.0 && std::isfinite(o.eta), "dpm_singlestep", "eta", o.eta, "it must not be negative");
-    std::vector<unsigned> const orders =
-        o.orders.empty() ? singlestep_orders(g, o.order, o.lower_order_final) : o.orders;
+    std::vector<unsigned> const orders = o.orders.empty() ? singlestep_orders(g, o.order) : o.orders;
     require(orders.size() == g.steps(), "dpm_singlestep", "the number of orders", orders.size(), "there is one a call");
     std::vector<inner_call> calls;
     for (std::size_t i = 0; i < g.steps(); ++i) {

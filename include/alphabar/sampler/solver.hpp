@@ -2,28 +2,12 @@
 // What solvers share: how they are called, and plans that are made step by step.
 #pragma once
 
-#include <alphabar/core/error.hpp>
 #include <alphabar/grid/grid.hpp>
 #include <alphabar/sampler/exponential.hpp>
 #include <alphabar/sampler/network_form.hpp>
 #include <alphabar/sampler/plan.hpp>
-#include <alphabar/schedule/noise_level.hpp>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <limits>
-#include <optional>
-#include <span>
-#include <string_view>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace alphabar {
 

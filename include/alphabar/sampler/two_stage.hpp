@@ -64,8 +64,7 @@ using two_stage_named = named_function<two_stage>;
 ///
 /// Source: Karras et al. 2022, arXiv 2206.00364, algorithms 1 and 2, with their churn. Throws as `two_stage` does.
 inline constexpr two_stage_named heun{{.middle = 1.0}};
-/// DPM-Solver-2, k-diffusion's dpm_2, with churn: epsilon at the middle of the step in lambda. Source: Lu et al. 2022,
-/// arXiv 2206.00927, algorithm 1.
+/// DPM-Solver-2, k-diffusion's dpm_2: epsilon at the middle in lambda. Lu et al. 2022, arXiv 2206.00927, algorithm 1.
 inline constexpr two_stage_named dpm_2{{.form = memory_form::epsilon}};
 /// Its ancestral form. Source: k-diffusion, sample_dpm_2_ancestral.
 inline constexpr two_stage_named dpm_2_ancestral{{.eta = 1.0, .form = memory_form::epsilon}};
@@ -75,11 +74,6 @@ inline constexpr two_stage_named dpmpp_2s_ancestral{{.eta = 1.0, .form = memory_
 /// DPM-Solver++ SDE: 2S with noise on the way to the middle as well. Source: k-diffusion, sample_dpmpp_sde.
 inline constexpr two_stage_named dpmpp_sde{{.eta = 1.0, .form = memory_form::x_0, .noisy_middle = true}};
 
-struct heunpp2_options {
-    network_form network{};
-    churn_options churn{};
-};
-
 /// Heun++: a step by the slopes here and, reached by Euler's method, at the ends of this step and the next, weighted by
 /// the positions u of the calls (sigma / alpha, on rectified flow t), u_0 that of the first level of the grid:
 ///
@@ -87,7 +81,7 @@ struct heunpp2_options {
 ///
 /// The last step but one has two calls, 2 in place of 3, and the last one is Euler's. Of order 1. Source: ComfyUI,
 /// sample_heunpp2. Throws as `singlestep` and `churned_steps` do.
-inline constexpr solver_function heunpp2("heunpp2", [](grid_on_path const& g, heunpp2_options const& o) {
+inline constexpr solver_function heunpp2("heunpp2", [](grid_on_path const& g, euler_options const& o) {
     memory_form const form = usual_form(g);
     require(g.levels[0].sigma > 0.0, "heunpp2", "sigma", g.levels[0].sigma, "it cannot start at sigma = 0");
     std::vector<inner_call> calls;

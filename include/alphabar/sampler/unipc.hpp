@@ -24,8 +24,9 @@ struct unipc_options {
     bool split = false;                           ///< see adams_options
 };
 
-/// The corrector of `vary_coeff` as UniPC's repository writes it: the new memory enters the highest moment only, with a
-/// row of the inverse that belongs to the moment below. `nodes` are h, 0 and past ones.
+/// The corrector of `vary_coeff` as UniPC's repository writes it. With G_j = b I_j / h^j, r_1 ... r_k-1 the past nodes
+/// / h and r_k = 1 the new one, the weights of the past are those that solve sum_n r_n^j w_n = G_j, j = 1 ... k, with 0
+/// for G_k; that of the new one is G_k / k times the entry of the inverse for G_k-1 (for k = 1: G_1).
 inline node_values vary_shipped_weights(transition const& step, std::span<double const> nodes, moment_rule)
 {
     std::size_t const k = nodes.size() - 1;
@@ -33,39 +34,20 @@ inline node_values vary_shipped_weights(transition const& step, std::span<double
         require(std::isfinite(u), "vary_shipped_weights", "a node", u,
                 "no step may come from or go to an end of the path");
     node_values const I = moments(step, k + 1);
-    node_values r{}, g{}, w{};
-    double factorial = 1.0;
-    for (std::size_t j = 0; j <= k; ++j) { // g_j = b I_j / h^j / j!
-        factorial *= j ? static_cast<double>(j) : 1.0;
-        g[j] = step.b * I[j] / std::pow(step.h, static_cast<double>(j)) / factorial;
+    if (k == 0)
+        return {step.b * I[0]};
+    node_values r{}, G{}, below{}, w{};
+    for (std::size_t j = 0; j < k; ++j) {
+        G[j] = step.b * I[j + 1] / std::pow(step.h, static_cast<double>(j + 1));
         r[j] = j + 1 < k ? nodes[j + 2] / step.h : 1.0;
     }
-    // (j + 1)! times the coefficient of x^j in the n-th Lagrange polynomial of r_0 ... r_k-1
-    auto const inverse = [&](std::size_t n) {
-        node_values c{1.0};
-        std::size_t degree = 0;
-        for (std::size_t i = 0; i < k; ++i) {
-            if (i == n)
-                continue;
-            require(r[i] != r[n], "vary_shipped_weights", "a node", r[n],
-                    "the levels that a step remembers must differ");
-            ++degree;
-            for (std::size_t j = degree + 1; j-- > 0;)
-                c[j] = ((j ? c[j - 1] : 0.0) - r[i] * (j < degree ? c[j] : 0.0)) / (r[n] - r[i]);
-        }
-        double scale = 1.0;
-        for (std::size_t j = 0; j < k; ++j)
-            c[j] *= scale *= static_cast<double>(j + 1);
-        return c;
-    };
-    double sum = w[0] = g[k] * inverse(k - 1)[k >= 2 ? k - 2 : 0];
-    for (std::size_t n = 0; n + 1 < k; ++n) {
-        node_values const c = inverse(n);
-        for (std::size_t j = 0; j + 1 < k; ++j)
-            w[n + 2] += g[j + 1] * c[j] / r[n];
-        sum += w[n + 2];
-    }
-    w[1] = g[0] - sum;
+    below[k >= 2 ? k - 2 : 0] = G[k - 1] / static_cast<double>(k);
+    double sum = w[0] = weights(std::span(r).first(k), below)[k - 1];
+    G[k - 1] = 0.0;
+    node_values const past = weights(std::span(r).first(k), G);
+    for (std::size_t n = 0; n + 1 < k; ++n)
+        sum += w[n + 2] = past[n] / r[n];
+    w[1] = step.b * I[0] - sum;
     return w;
 }
 

@@ -4,8 +4,6 @@
 
 #include <alphabar/schedule/paths.hpp>
 
-#include <limits>
-
 namespace alphabar {
 
 // Everything here but slopes and sub_vp_sde::time is computed in double-double and rounded once: within 0.51 units in
@@ -38,7 +36,6 @@ struct vp_form {
         return y.high == 0.0 ? 0.0 : (scaled(y, 1) / (sqrt(b * b + scaled(beta_d * y, 1)) + b)).high;
     }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(vp_form const&, vp_form const&) = default;
 };
 using edm_vp = vp_form<double>;
 
@@ -66,7 +63,6 @@ struct vp_sde {
         return {-half * alpha, sigma == 0.0 ? infinity : half * alpha * alpha / sigma};
     }
     constexpr double squared_diffusion(double t) const { return beta(t); }
-    friend constexpr bool operator==(vp_sde const&, vp_sde const&) = default;
 
     /// beta and -log alpha_bar, not yet rounded
     constexpr double_double exact_beta(double t) const
@@ -97,11 +93,9 @@ struct sub_vp_sde {
         return ratio >= sigma_ratio(level(1.0)) ? 1.0 : base.time(sqrt(ratio * (r + sqrt(r * r + 1.0))).high);
     }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(sub_vp_sde const&, sub_vp_sde const&) = default;
 };
 
-/// The variance-exploding SDE: alpha = 1, sigma = sigma_min (sigma_max / sigma_min)^t. Source: Song et al. 2021,
-/// arXiv 2011.13456, (30).
+/// The variance-exploding SDE: alpha = 1, sigma = sigma_min (sigma_max / sigma_min)^t. Ibid., (30).
 struct ve_sde {
     double sigma_min = 0.01;
     double sigma_max = 50.0;
@@ -119,7 +113,6 @@ struct ve_sde {
     }
     constexpr double final_time() const { return 1.0; }
     constexpr double first_time() const { return 0.0; }
-    friend constexpr bool operator==(ve_sde const&, ve_sde const&) = default;
 
     constexpr double_double log_range() const { return log(double_double(sigma_max) / sigma_min); }
     /// sigma, not yet rounded
@@ -167,13 +160,11 @@ struct log_snr_path {
         return high == 0x1p-60 ? 0.0 : high;
     }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(log_snr_path const&, log_snr_path const&) = default;
 };
 
 /// l = -log(e^(1e-4 + 10 t^2) - 1). denoising-diffusion-pytorch; Chen et al. 2021, arXiv 2009.00713, made continuous.
 struct log_snr_linear {
     constexpr double_double exact(double_double t) const { return -log(expm1(1e-4 + 10.0 * t * t)); }
-    friend constexpr bool operator==(log_snr_linear, log_snr_linear) = default;
 };
 
 /// l = -log(max(cos((t + s) / (1 + s) pi / 2)^-2 - 1, 1e-5)). Nichol & Dhariwal 2021, arXiv 2102.09672, (17).
@@ -187,7 +178,6 @@ struct log_snr_cosine {
         double_double const tangent = sine / cosine, square = tangent * tangent;
         return -log(square < 1e-5 ? 1e-5 : square);
     }
-    friend constexpr bool operator==(log_snr_cosine const&, log_snr_cosine const&) = default;
 };
 
 /// Wuerstchen's cosine: alpha-bar = cos((u + s) / (1 + s) pi / 2)^2 / cos(s / (1 + s) pi / 2)^2 within
@@ -204,7 +194,6 @@ struct log_snr_wuerstchen {
         double_double const low(0.0001), high(0.9999), bar = square < low ? low : high < square ? high : square;
         return log(bar / (1.0 - bar));
     }
-    friend constexpr bool operator==(log_snr_wuerstchen const&, log_snr_wuerstchen const&) = default;
 };
 
 /// l = -2 log tan(a + t (b - a)) + 2 log(noise_d / image_d), a = atan e^(-max/2), b = atan e^(-min/2). Hoogeboom et al.
@@ -220,7 +209,6 @@ struct log_snr_simple_cosine {
         auto const [sine, cosine] = sin_cos_half_pi(a + t * (b - a));
         return scaled(log(cosine / sine) + log(double_double(noise_d) / image_d), 1);
     }
-    friend constexpr bool operator==(log_snr_simple_cosine const&, log_snr_simple_cosine const&) = default;
 };
 
 /// l = -(gamma_min + (gamma_max - gamma_min) t). Kingma et al. 2021, arXiv 2107.00630, appendix H.
@@ -231,7 +219,6 @@ struct vdm_fixed_linear {
     {
         return -(gamma_min + (double_double(gamma_max) - gamma_min) * t);
     }
-    friend constexpr bool operator==(vdm_fixed_linear const&, vdm_fixed_linear const&) = default;
 };
 
 /// alpha = cos(pi t / 2), sigma = sin(pi t / 2): the cosine path of flow matching, SiT's GVP; TrigFlow's, where the
@@ -255,7 +242,6 @@ struct trigonometric_path {
                    : 1.0;
     }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(trigonometric_path, trigonometric_path) = default;
 };
 
 } // namespace alphabar

@@ -11,15 +11,13 @@ namespace alphabar {
 /// The scales of x = alpha x_0 + sigma eps, eps ~ N(0, 1). Both are at least 0 and not both 0: sigma = 0 is clean data,
 /// alpha = 0 pure noise (zero terminal SNR).
 struct noise_level {
-    double alpha;
-    double sigma;
+    double alpha, sigma;
     friend constexpr bool operator==(noise_level const&, noise_level const&) = default;
 };
 
 /// d alpha / dt and d sigma / dt of a path: on its ODE dx/dt = alpha' x_0 + sigma' epsilon.
 struct path_slope {
-    double alpha;
-    double sigma;
+    double alpha, sigma;
 };
 
 /// sigma / alpha: the noise level of x / alpha, k-diffusion's sigma. 0 for clean data, infinite for pure noise.
@@ -54,8 +52,8 @@ inline noise_level variance_preserving_level(double ratio)
 ///     time(ratio)    the time at which sigma / alpha = ratio, the inverse; a ratio beyond the ends gives the end
 ///     final_time()   the time of the noisiest level
 ///
-/// sigma / alpha rises with t. A path of T discrete times (a table) also has T(): its times are 0 to T - 1, and level
-/// takes doubles between them.
+/// sigma / alpha rises with t. A path of T discrete times (a table) also has T(): times 0 to T - 1, and doubles between
+/// them.
 template <class Path>
 concept noise_path = requires(Path const& path, double t) {
     { path.level(t) } -> std::convertible_to<noise_level>;

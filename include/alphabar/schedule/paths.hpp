@@ -6,9 +6,6 @@
 #include <alphabar/core/error.hpp>
 #include <alphabar/schedule/noise_level.hpp>
 
-#include <cmath>
-#include <string_view>
-
 namespace alphabar {
 
 // On the paths here and in continuous.hpp, unless they say otherwise, times lie in [0, 1]: std::invalid_argument is
@@ -39,7 +36,6 @@ struct rectified_flow {
     }
     constexpr path_slope slope(double) const { return {-1.0, 1.0}; }
     constexpr double final_time() const { return 1.0; }
-    friend constexpr bool operator==(rectified_flow, rectified_flow) = default;
 };
 
 /// alpha = 1, sigma = t: noise is added to the data as it is. The ends are EDM's unless given; t may lie beyond them,
@@ -64,7 +60,6 @@ struct variance_exploding {
     constexpr path_slope slope(double) const { return {0.0, 1.0}; }
     constexpr double final_time() const { return sigma_max; }
     constexpr double first_time() const { return sigma_min; }
-    friend constexpr bool operator==(variance_exploding const&, variance_exploding const&) = default;
 };
 
 /// alpha = (1 - t)^n, sigma = 1 - alpha, n >= 1: rectified flow in another time. Source: flow_matching's
@@ -88,7 +83,6 @@ struct polynomial_flow {
         return -std::expm1(-std::log1p(detail::allowed_ratio(r, "polynomial_flow::time")) / n);
     }
     double final_time() const { return 1.0; }
-    friend constexpr bool operator==(polynomial_flow const&, polynomial_flow const&) = default;
 };
 
 /// alpha = 1 - t, sigma = sqrt(1 - alpha^2). Source: flow_matching's LinearVPScheduler.
@@ -101,7 +95,6 @@ struct linear_vp {
         return ratio > 1.0 ? 1.0 - 1.0 / root : ratio * (ratio / (root * (root + 1.0)));
     }
     double final_time() const { return 1.0; }
-    friend constexpr bool operator==(linear_vp, linear_vp) = default;
 };
 
 } // namespace alphabar
