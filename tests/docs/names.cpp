@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Writes docs/names.md from the tables of the code: names FILE. As a test: names --check FILE, which fails where the
 // page is old.
+#include "classes.hpp"
+
 #include <alphabar/io/diffusers.hpp>
 #include <alphabar/io/names.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ab = alphabar;
 
@@ -18,12 +24,13 @@ namespace {
 
 using path = ab::gaussian_diffusion;
 
-std::string number(double value)
+std::string digits(double value, int count)
 {
     char text[32];
-    std::snprintf(text, sizeof text, "%.3g", value);
+    std::snprintf(text, sizeof text, "%.*g", count, value);
     return text;
 }
+std::string number(double value) { return digits(value, 3); }
 
 std::string name_of(ab::slot s)
 {
@@ -61,6 +68,15 @@ std::string shown(ab::stage const& s)
     say("x' = " + shown(s.x));
     if (s.y)
         say("y' = " + shown(*s.y));
+    return text;
+}
+
+/// "5, 8 and 20".
+std::string shown(std::vector<int> const& values)
+{
+    std::string text;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        text += (i == 0 ? "" : i + 1 == values.size() ? " and " : ", ") + std::to_string(values[i]);
     return text;
 }
 
@@ -114,6 +130,113 @@ ab::diffusers_grid once(ab::diffusers_grid const& g)
         single.times.push_back(g.times[i]), single.sigmas.push_back(g.sigmas[i]);
     single.sigmas.push_back(g.sigmas.back());
     return single;
+}
+
+/// Nearly equal, 0 too: relative to the larger one.
+bool equal(double a, double b)
+{
+    return a == b || std::abs(a - b) <= 1e-9 * std::max({1e-3, std::abs(a), std::abs(b)});
+}
+bool equal(ab::pair_map const& a, ab::pair_map const& b) { return equal(a.x, b.x) && equal(a.other, b.other); }
+bool equal(ab::row const& a, ab::row const& b)
+{
+    auto const held = [](ab::row const& one, ab::row const& other) {
+        return std::ranges::all_of(one.terms(), [&](ab::term const& t) { return equal(one[t.from], other[t.from]); });
+    };
+    return held(a, b) && held(b, a);
+}
+bool equal(ab::noise_spread const& a, ab::noise_spread const& b)
+{
+    return a.what == b.what && equal(a.log_min, b.log_min) && equal(a.log_max, b.log_max);
+}
+bool equal(ab::stage::churn_map const& a, ab::stage::churn_map const& b)
+{
+    return equal(a.keep, b.keep) && equal(a.add, b.add);
+}
+bool equal(ab::langevin_step const& a, ab::langevin_step const& b) { return a == b; }
+template <class T>
+bool equal(std::optional<T> const& a, std::optional<T> const& b)
+{
+    return a.has_value() == b.has_value() && (!a || equal(*a, *b));
+}
+
+/// What of the stages differs; "" for nothing. That the class counts each call as a step does not count.
+std::string difference(ab::stage const& s, ab::stage const& t, bool noise_counts)
+{
+    std::string text;
+    auto const see = [&](bool alike, char const* what) { text += alike ? "" : std::string(" ") + what; };
+    see(equal(s.x, t.x), "x");
+    see(equal(s.y, t.y), "y");
+    see(equal(s.time, t.time), "time");
+    see(equal(s.input_scale, t.input_scale), "input_scale");
+    see(equal(s.memory, t.memory), "memory");
+    see(s.operation == t.operation, "operation");
+    see(equal(s.recall, t.recall), "recall");
+    see(equal(s.churn, t.churn), "churn");
+    see(equal(s.masked, t.masked), "masked");
+    see(equal(s.spread, t.spread), "spread");
+    see(equal(s.langevin, t.langevin), "langevin");
+    see(s.calls == t.calls, "calls");
+    see(!noise_counts || (s.noise == t.noise && s.churn_noise == t.churn_noise), "noise");
+    return text;
+}
+
+/// The same of plans.
+std::string difference(ab::plan const& a, ab::plan const& b, bool noise_counts)
+{
+    if (a.stages.size() != b.stages.size() || a.heads != b.heads)
+        return "stages " + std::to_string(a.stages.size()) + " and " + std::to_string(b.stages.size());
+    for (std::size_t i = 0; i < a.stages.size(); ++i)
+        if (std::string const text = difference(a.stages[i], b.stages[i], noise_counts); !text.empty())
+            return "stage " + std::to_string(i) + ":" + text + "\n  " + shown(a.stages[i]) + "\n  " +
+                   shown(b.stages[i]);
+    return "";
+}
+
+/// What a macro kept of a call, without the spaces of its line breaks.
+std::string one_line(std::string_view code)
+{
+    std::string text(code);
+    for (char const* gap : {"( ", "{ .", "{ {"})
+        for (std::size_t at; (at = text.find(gap)) != text.npos;)
+            text.erase(at + 1, 1);
+    return text;
+}
+
+/// The lines of classes.hpp that the page shows.
+std::string definitions()
+{
+    std::ifstream file(ALPHABAR_DOCS_SOURCE "/classes.hpp");
+    std::string line, text;
+    for (int marks = 0; std::getline(file, line);)
+        if (line == "// ----")
+            ++marks;
+        else if (marks == 1)
+            text += line + "\n";
+    if (text.empty())
+        throw std::runtime_error("classes.hpp is not to be read");
+    return text;
+}
+
+/// The call of a class, compared with its plan. Throws where it makes another one.
+std::string compared(classes::class_call const& row, ab::diffusers_scheduler const& scheduler)
+{
+    std::string start;
+    for (int n : row.steps) {
+        ab::plan const of_class = scheduler.plan(n), of_call = row.make(static_cast<std::size_t>(n));
+        std::string const text = difference(of_class, of_call, !row.numbers_noise_otherwise);
+        if (!text.empty())
+            throw std::runtime_error("with " + std::to_string(n) +
+                                     " steps the call of classes.hpp makes another plan than the class: " + text);
+        if (!equal(of_class.initial_scale, of_call.initial_scale))
+            start = digits(of_class.initial_scale, 6) + " z, not " + digits(of_call.initial_scale, 6) + " z";
+    }
+    std::string text = ::quoted(one_line(row.code));
+    if (!row.note.empty())
+        text += ", " + std::string(row.note);
+    if (!start.empty())
+        text += ", and the class begins at " + start;
+    return text;
 }
 
 /// What has no default.
@@ -219,29 +342,47 @@ void write(std::ostream& out)
             << (row.of == 9 ? "WebUI" : "") << " | " << quoted(row.call) << " |\n";
     out << "\n## Classes of diffusers\n\n"
            "`ab::read_diffusers_config(\"scheduler_config.json\").plan(20)` makes the plan that a class computes. "
-           "Below are "
-           "its numbers with the class's own defaults and 8 steps, in the fourth call: x is the state, F the network's "
-           "output, m(0), m(1), ... what is remembered of this call and the ones before it, y the anchor, z noise. The "
-           "names are those of the table above whose solver makes the same plan on the class's grid.\n\n"
-           "| class | calls | the fourth | names |\n|---|---|---|---|\n";
+           "Below stands for each class the call of this library that makes the same plan for the class's default "
+           "configuration: the two are compared, coefficient by coefficient, with "
+        << shown(classes::class_call{}.steps)
+        << " steps. The namespace is left out.\n\n"
+           "`n` is the number of steps; `path`, `cosine` and `sd` are tables of 1,000 betas, `flow` is rectified flow, "
+           "`exploding` and `mild` are tables in sigma / alpha; a network of `seen` sees x / sqrt(1 + sigma^2); "
+           "`clip` clips x_0 to [-1, 1]:\n\n```cpp\n"
+        << definitions()
+        << "```\n\n"
+           "Where no one call does it, there is the fourth call with 8 steps: x is the state, F the network's output, "
+           "m(0), m(1), ... what is remembered of this call and the ones before it, y the anchor, z noise. The names "
+           "are those of the table above whose solver makes the same plan on the class's grid.\n\n"
+           "| class | network calls of 8 steps | call | names |\n|---|---|---|---|\n";
+    auto row = classes::calls().begin();
+    std::string wrong;
     for (auto const& [name, maker] : ab::detail::plan_makers()) {
+        if (row == classes::calls().end() || row->name != name)
+            throw std::runtime_error("classes.hpp has no row for " + name + " in its alphabetical place");
         out << "| " << name << "Scheduler | ";
         ab::diffusers_scheduler const scheduler =
             ab::parse_diffusers_config("{\"_class_name\": \"" + name + "Scheduler\"" + needed(name) + "}");
+        int const steps = name == "SCM" ? 2 : 8; // which takes no other number by itself
+        ab::plan const plan = scheduler.plan(steps);
+        std::size_t const at = std::min<std::size_t>(3, plan.stages.size() - 1);
+        std::size_t called = 0;
+        for (ab::stage const& s : plan.stages)
+            called += s.calls;
+        out << called << " | ";
         try {
-            int const steps = name == "SCM" ? 2 : 8; // which takes no other number by itself
-            ab::plan const plan = scheduler.plan(steps);
-            std::size_t const at = std::min<std::size_t>(3, plan.stages.size() - 1);
-            std::size_t calls = 0;
-            for (ab::stage const& s : plan.stages)
-                calls += s.calls;
-            std::string const names = names_with(plan, scheduler.config(), once(scheduler.grid(steps)));
-            out << calls << " | " << shown(plan.stages[at]) << " | " << names;
-        } catch (std::exception const&) {
-            out << " | needs more than its name | ";
+            if (row->make)
+                out << compared(*row, scheduler);
+            else
+                out << "none: " << row->note << ". " << shown(plan.stages[at]);
+        } catch (std::exception const& problem) {
+            wrong += name + ": " + problem.what() + "\n";
         }
-        out << " |\n";
+        out << " | " << names_with(plan, scheduler.config(), once(scheduler.grid(steps))) << " |\n";
+        ++row;
     }
+    if (!wrong.empty() || row != classes::calls().end())
+        throw std::runtime_error(wrong.empty() ? "classes.hpp has rows of no class" : wrong);
 }
 
 } // namespace
@@ -252,7 +393,11 @@ int main(int count, char** arguments)
     if (!checks && (count != 2 || arguments[1][0] == '-'))
         return std::fputs("names [--check] FILE\n", stderr), 2;
     std::ostringstream page;
-    write(page);
+    try {
+        write(page);
+    } catch (std::exception const& problem) {
+        return std::fprintf(stderr, "%s\n", problem.what()), 1;
+    }
     if (!checks) {
         std::ofstream(arguments[1]) << page.str();
         return 0;
