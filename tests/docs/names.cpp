@@ -98,14 +98,18 @@ std::string names(std::string_view all)
     return text;
 }
 
-bool close(double a, double b) { return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)}); }
-bool close(ab::row const& a, ab::row const& b)
+/// Nearly equal, 0 too: relative to the larger one.
+bool equal(double a, double b)
 {
-    for (ab::row const* one : {&a, &b})
-        for (ab::term const& t : one->terms())
-            if (!close(a[t.from], b[t.from]))
-                return false;
-    return true;
+    return a == b || std::abs(a - b) <= 1e-9 * std::max({1e-3, std::abs(a), std::abs(b)});
+}
+bool equal(ab::pair_map const& a, ab::pair_map const& b) { return equal(a.x, b.x) && equal(a.other, b.other); }
+bool equal(ab::row const& a, ab::row const& b)
+{
+    auto const held = [](ab::row const& one, ab::row const& other) {
+        return std::ranges::all_of(one.terms(), [&](ab::term const& t) { return equal(one[t.from], other[t.from]); });
+    };
+    return held(a, b) && held(b, a);
 }
 bool same(ab::plan const& a, ab::plan const& b)
 {
@@ -113,8 +117,8 @@ bool same(ab::plan const& a, ab::plan const& b)
         return false;
     for (std::size_t i = 0; i < a.stages.size(); ++i) {
         ab::stage const &s = a.stages[i], &t = b.stages[i];
-        if (!close(s.x, t.x) || !close(s.time, t.time) || !close(s.memory.x, t.memory.x) ||
-            !close(s.memory.other, t.memory.other) || s.y.has_value() != t.y.has_value() || (s.y && !close(*s.y, *t.y)))
+        if (!equal(s.x, t.x) || !equal(s.time, t.time) || !equal(s.memory.x, t.memory.x) ||
+            !equal(s.memory.other, t.memory.other) || s.y.has_value() != t.y.has_value() || (s.y && !equal(*s.y, *t.y)))
             return false;
     }
     return true;
@@ -132,19 +136,6 @@ ab::diffusers_grid once(ab::diffusers_grid const& g)
     return single;
 }
 
-/// Nearly equal, 0 too: relative to the larger one.
-bool equal(double a, double b)
-{
-    return a == b || std::abs(a - b) <= 1e-9 * std::max({1e-3, std::abs(a), std::abs(b)});
-}
-bool equal(ab::pair_map const& a, ab::pair_map const& b) { return equal(a.x, b.x) && equal(a.other, b.other); }
-bool equal(ab::row const& a, ab::row const& b)
-{
-    auto const held = [](ab::row const& one, ab::row const& other) {
-        return std::ranges::all_of(one.terms(), [&](ab::term const& t) { return equal(one[t.from], other[t.from]); });
-    };
-    return held(a, b) && held(b, a);
-}
 bool equal(ab::noise_spread const& a, ab::noise_spread const& b)
 {
     return a.what == b.what && equal(a.log_min, b.log_min) && equal(a.log_max, b.log_max);

@@ -35,7 +35,8 @@ struct lcm_options {
     bool unscaled_skip = false; ///< D = c_skip x / alpha + c_out x_0 (the WebUI), not from alpha = 0
 };
 
-/// Latent consistency models on a variance-preserving path: D = c_skip x + c_out x_0, x_0 clipped where asked, then
+/// Latent consistency models on a variance-preserving path: `consistency` with D = c_skip x + c_out x_0 in place of
+/// x_0, which is clipped before where asked,
 ///
 ///     c_skip = d^2 / (u^2 + d^2),  c_out = u / sqrt(u^2 + d^2),  u = timestep_scaling t,  d = sigma_data
 ///
